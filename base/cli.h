@@ -1,0 +1,67 @@
+/*
+ * Command lines by table: `program verb [options] [arguments]`, options in any place and order, --help and --version
+ * everywhere. A program declares its verbs and options; what a person reads (usage, help) comes from the same tables.
+ */
+#ifndef FLIPSIDE_BASE_CLI_H
+#define FLIPSIDE_BASE_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum cli_kind {
+	CLI_FLAG,    /* --json: bool * */
+	CLI_STRING,  /* --image VALUE, --image=VALUE: const char ** (points into argv) */
+	CLI_STRINGS, /* may be repeated: struct cli_strings * */
+	CLI_NUMBER,  /* uint64_t *, decimal */
+};
+
+#define CLI_STRINGS_MAX 64
+
+struct cli_strings {
+	size_t n;
+	const char *v[CLI_STRINGS_MAX];
+};
+
+struct cli_option {
+	const char *name; /* "json", without dashes */
+	char letter;	  /* 'j', or 0 */
+	enum cli_kind kind;
+	void *dest;
+	const char *arg;   /* "VERSION" in help; NULL for flags */
+	const char *help;  /* one phrase */
+	const char *verbs; /* blank-separated verbs that take it; NULL: all. Given with another verb: usage error */
+};
+
+/* @argv are the @argc arguments behind the verb, options removed. Return: 0 or -1 with *e */
+typedef int (*cli_run_fn)(void *ctx, int argc, char **argv, struct err *e);
+
+struct cli_verb {
+	const char *name; /* "image add": two words are fine */
+	const char *args; /* "IMAGE [NAME]"; "" for none */
+	int min_args, max_args;
+	const char *help; /* one sentence */
+	cli_run_fn run;
+};
+
+struct cli_program {
+	const char *name;
+	const char *summary; /* what it is for: one sentence */
+	const struct cli_verb *verbs;
+	size_t n_verbs;
+	const struct cli_option *options;
+	size_t n_options;
+	const bool *json; /* where --json stores its flag, or NULL: a failure is then a JSON document on stdout as well */
+};
+
+/**
+ * cli_main() - parse, run the verb, tell a failure once, and return the exit code for main()
+ * --help: help of the program, or of one verb (`program verb --help`), on stdout, exit 0. --version: "name 1.2.3". Misuse: one sentence
+ * and the usage line on stderr, exit 2. A failed verb: "name: message" on stderr and the code of its kind. "--" ends
+ * options. Negative exit never happens.
+ */
+int cli_main(const struct cli_program *p, void *ctx, int argc, char **argv);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * dm-verity hash trees, format 1, byte for byte as `veritysetup format` makes them: superblock in the first hash block, then the
+ * levels from the top down. The builder takes the data once, in order, and hands out each hash block when it is complete, so memory
+ * is one block a level whatever the size of the image.
+ *
+ * From: Linux Documentation/admin-guide/device-mapper/verity.rst, cryptsetup wiki "DMVerity" (superblock).
+ */
+#ifndef FLIPSIDE_PARTITIONS_VERITY_H
+#define FLIPSIDE_PARTITIONS_VERITY_H
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/stream.h"
+
+#define VERITY_SALT_MAX_BYTES 256
+#define VERITY_UUID_BYTES 16
+#define VERITY_SUPERBLOCK_BYTES 512
+#define VERITY_BLOCK_MIN_BYTES 512
+#define VERITY_BLOCK_MAX_BYTES 4096
+#define VERITY_LEVELS_MAX 64
+
+struct verity_params {
+	enum digest_alg alg;
+	uint32_t data_block_bytes, hash_block_bytes; /* powers of two between the bounds above */
+	uint64_t n_data_blocks;			       /* at least 1 */
+	uint8_t salt[VERITY_SALT_MAX_BYTES];
+	uint16_t salt_bytes;
+	uint8_t uuid[VERITY_UUID_BYTES]; /* in text order, as veritysetup prints it */
+};
+
+/* sha256, 4096-byte blocks, no salt, zero UUID. */
+struct verity_params verity_params_default(uint64_t n_data_blocks);
+
+/* Bounds and sums of @p. Return: 0; -1: ERR_FORMAT PART_E_VERITY, the message names the field */
+int verity_params_check(const struct verity_params *p, struct err *e);
+
+/* Bytes of the hash image: superblock's block and all levels. @p has been checked. */
+uint64_t verity_hash_bytes(const struct verity_params *p);
+
+/* The first hash block's superblock. @out: VERITY_SUPERBLOCK_BYTES */
+void verity_superblock_write(const struct verity_params *p, uint8_t *out);
+
+/* Reads and checks a superblock. Return: 0; -1: ERR_FORMAT PART_E_VERITY */
+int verity_superblock_parse(const uint8_t in[VERITY_SUPERBLOCK_BYTES], struct verity_params *out, struct err *e);
+
+/* One complete piece of the hash image: @n bytes at @offset. Each piece comes once; the order is the builder's. */
+typedef int (*verity_emit_fn)(void *ctx, uint64_t offset, const void *block, size_t n, struct err *e);
+
+struct verity_tree;
+
+/**
+ * verity_tree_new() - a builder for data of known size
+ * @p: copied, checked
+ * @emit: gets the superblock's block first, then every hash block, padded with zeros to the hash block size
+ */
+int verity_tree_new(const struct verity_params *p, verity_emit_fn emit, void *ctx, struct verity_tree **out, struct err *e);
+
+/* The next bytes of the data, in any portions. More than n_data_blocks is ERR_FORMAT. */
+int verity_tree_update(struct verity_tree *t, const void *p, size_t n, struct err *e);
+
+/* Ends the data: fewer bytes than n_data_blocks blocks is ERR_FORMAT. Hands out what is left, and the root hash. */
+int verity_tree_finish(struct verity_tree *t, struct digest *root_hash, struct err *e);
+void verity_tree_free(struct verity_tree *t);
+DEFINE_CLEANUP(struct verity_tree, verity_tree_free);
+
+/**
+ * verity_verify() - data against hash tree against root hash, in one pass over the data
+ * @data:      exactly n_data_blocks blocks are read from it
+ * @hash_fd, @hash_offset: where the hash image lies
+ * @expected:  the signed root hash
+ * @seen:      called with the bytes of data that passed, for progress; may be NULL
+ * Return: 0; -1: ERR_TRUST PART_E_VERITY and the first hash block that differs or the root hash, ERR_SYSTEM
+ */
+int verity_verify(const struct verity_params *p, struct source *data, int hash_fd, uint64_t hash_offset,
+		  const struct digest *expected, source_seen_fn seen, void *ctx, struct err *e);
+
+#endif
