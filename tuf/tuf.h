@@ -2,6 +2,8 @@
 #ifndef FLIPSIDE_TUF_TUF_H
 #define FLIPSIDE_TUF_TUF_H
 
+#include <stdint.h>
+
 /* Reasons that tuf/ gives in struct err. ERR_TRUST unless said otherwise. */
 #define TUF_E_THRESHOLD "threshold"	    /* too few good signatures by distinct keys */
 #define TUF_E_DUPLICATE_SIG "duplicate-signature"
@@ -32,6 +34,11 @@
 #define TUF_META_MAX 65536	   /* files listed in a snapshot */
 #define TUF_TARGETS_MAX 200000	   /* in one file */
 #define TUF_NAME_MAX_BYTES 1024 /* of a role's or a target's name */
+#define TUF_HASHES_MAX 2	   /* algorithms known: sha256, sha512 */
 #define TUF_VERSION_MAX INT64_MAX
+
+/* Positive outcomes. */
+#define TUF_SAME 1  /* a timestamp of the version that is trusted already: that one stays */
+#define TUF_STALE 2 /* a stored snapshot that is not the one due, kept to compare with */
 
 #endif
