@@ -9,6 +9,7 @@
 #define FLIPSIDE_BASE_STREAM_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct source_ops {
 
 struct source {
 	const struct source_ops *ops;
+	bool over; /* false at birth; kept by source_read(): after the end or a failure nobody may read on */
 };
 
 /* Fills 1 to @cap (above 0) bytes. Return: 0 with *@n > 0; SOURCE_END when complete and checked; -1 */
@@ -39,13 +41,16 @@ DEFINE_CLEANUP(struct source, source_free);
 /* Fills up to @cap bytes, less only at the end. Return: 0 with *@n == @cap; SOURCE_END with *@n < @cap; -1 */
 int source_read_full(struct source *s, void *dst, size_t cap, size_t *n, struct err *e);
 
-/* The whole rest into @out, whose maximum bounds it. */
+/* The whole rest appended to @out, whose maximum bounds it: more is ERR_FORMAT "limit". Return: 0; -1 */
 int source_read_all(struct source *s, struct buf *out, struct err *e);
 
 /* Borrowed bytes, which must outlive the source. */
 int source_mem_new(struct bytes in, struct source **out, struct err *e);
 
-/* @length bytes of a descriptor from @offset, by pread; the descriptor is borrowed unless @own. An early end is -1. */
+/*
+ * @length bytes of a descriptor from @offset, by pread. The descriptor is borrowed unless @own: then it is closed with the
+ * source, and stays the caller's if this fails. An early end is ERR_SYSTEM "length"; a range no file can have is ERR_FORMAT "limit".
+ */
 int source_fd_new(int fd, bool own, uint64_t offset, uint64_t length, const char *what, struct source **out, struct err *e);
 
 /*
@@ -71,7 +76,7 @@ struct sink;
 
 struct sink_ops {
 	int (*write)(struct sink *s, const void *p, size_t n, struct err *e);
-	int (*finish)(struct sink *s, struct err *e); /* all written: flush to stable storage where the sink has any */
+	int (*finish)(struct sink *s, struct err *e); /* all written: flush to stable storage where the sink has any; or NULL */
 	void (*free)(struct sink *s);
 };
 
@@ -84,7 +89,7 @@ int sink_finish(struct sink *s, struct err *e);
 void sink_free(struct sink *s); /* NULL is fine */
 DEFINE_CLEANUP(struct sink, sink_free);
 
-/* Appends to a borrowed buffer. */
+/* Appends to a borrowed buffer, whose maximum bounds it. */
 int sink_buf_new(struct buf *b, struct sink **out, struct err *e);
 
 /**
