@@ -37,16 +37,36 @@ struct verity_params verity_params_default(uint64_t n_data_blocks);
 /* Bounds and sums of @p. Return: 0; -1: ERR_FORMAT PART_E_VERITY, the message names the field */
 int verity_params_check(const struct verity_params *p, struct err *e);
 
+/*
+ * Where the levels lie, in hash blocks from the start of the hash image. Level 0 holds the digests of data blocks; the top
+ * level, n_levels - 1, is one block. Data of a single block has no level: its digest is the root hash.
+ */
+struct verity_layout {
+	unsigned n_levels;
+	uint64_t first_block[VERITY_LEVELS_MAX], n_blocks[VERITY_LEVELS_MAX];
+	uint64_t total_blocks;	   /* with the superblock's */
+	uint32_t digests_per_block; /* a power of two */
+};
+
+/* @p has been checked. */
+struct verity_layout verity_layout_of(const struct verity_params *p);
+
 /* Bytes of the hash image: superblock's block and all levels. @p has been checked. */
 uint64_t verity_hash_bytes(const struct verity_params *p);
 
 /* The first hash block's superblock. @out: VERITY_SUPERBLOCK_BYTES */
 void verity_superblock_write(const struct verity_params *p, uint8_t *out);
 
-/* Reads and checks a superblock. Return: 0; -1: ERR_FORMAT PART_E_VERITY */
+/**
+ * verity_superblock_parse() - read and check a superblock
+ * Strict: version 1, hash type 1, an algorithm of ours, parameters that pass verity_params_check(), zeros in all padding. So what
+ * is accepted is what verity_superblock_write() makes of *@out, to the byte.
+ * Return: 0; -1: ERR_FORMAT PART_E_VERITY, *@out untouched
+ */
 int verity_superblock_parse(const uint8_t in[VERITY_SUPERBLOCK_BYTES], struct verity_params *out, struct err *e);
 
-/* One complete piece of the hash image: @n bytes at @offset. Each piece comes once; the order is the builder's. */
+/* One complete piece of the hash image: @n bytes at @offset, borrowed for the call. Each piece comes once; the order is the
+ * builder's: ascending within a level, a level's block before the block above that holds its digest. */
 typedef int (*verity_emit_fn)(void *ctx, uint64_t offset, const void *block, size_t n, struct err *e);
 
 struct verity_tree;
@@ -54,14 +74,18 @@ struct verity_tree;
 /**
  * verity_tree_new() - a builder for data of known size
  * @p: copied, checked
- * @emit: gets the superblock's block first, then every hash block, padded with zeros to the hash block size
+ * @emit: gets the superblock's block first, before this call returns, then every hash block, padded with zeros to the hash
+ *        block size
+ * Memory: a hash block a level and one data block. Errors: ERR_FORMAT PART_E_VERITY, ERR_SYSTEM, what @emit says.
  */
 int verity_tree_new(const struct verity_params *p, verity_emit_fn emit, void *ctx, struct verity_tree **out, struct err *e);
 
-/* The next bytes of the data, in any portions. More than n_data_blocks is ERR_FORMAT. */
+/* The next bytes of the data, in any portions; whole blocks are hashed where they lie. More than n_data_blocks blocks is
+ * ERR_FORMAT PART_E_VERITY. After any failure the builder is only freed. */
 int verity_tree_update(struct verity_tree *t, const void *p, size_t n, struct err *e);
 
-/* Ends the data: fewer bytes than n_data_blocks blocks is ERR_FORMAT. Hands out what is left, and the root hash. */
+/* Ends the data: fewer bytes than n_data_blocks blocks is ERR_FORMAT PART_E_VERITY. Hands out what is left, and the
+ * root hash. */
 int verity_tree_finish(struct verity_tree *t, struct digest *root_hash, struct err *e);
 void verity_tree_free(struct verity_tree *t);
 DEFINE_CLEANUP(struct verity_tree, verity_tree_free);
@@ -69,10 +93,11 @@ DEFINE_CLEANUP(struct verity_tree, verity_tree_free);
 /**
  * verity_verify() - data against hash tree against root hash, in one pass over the data
  * @data:      exactly n_data_blocks blocks are read from it
- * @hash_fd, @hash_offset: where the hash image lies
+ * @hash_fd, @hash_offset: where the hash image lies; read a block at a time into memory aligned to 4096 bytes
  * @expected:  the signed root hash
- * @seen:      called with the bytes of data that passed, for progress; may be NULL
- * Return: 0; -1: ERR_TRUST PART_E_VERITY and the first hash block that differs or the root hash, ERR_SYSTEM
+ * @seen:      called with the bytes of data that were hashed without a difference so far, for progress; may be NULL
+ * Return: 0; -1: ERR_TRUST PART_E_VERITY (the superblock, the first hash block that differs with the data it stands for, the
+ * root hash, or data that ends early), ERR_FORMAT PART_E_VERITY (@p), ERR_SYSTEM, what @data or @seen say
  */
 int verity_verify(const struct verity_params *p, struct source *data, int hash_fd, uint64_t hash_offset,
 		  const struct digest *expected, source_seen_fn seen, void *ctx, struct err *e);
