@@ -13,9 +13,16 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/openssl.h"
 #include "tuf/canon.h"
-#include "tuf/ossl.h"
 #include "tuf/tuf.h"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #define ED25519_KEY_BYTES 32
 #define P256_POINT_BYTES 65 /* 04, X, Y */

@@ -11,6 +11,9 @@
 
 #include "tuf/signer_key.h"
 
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
 #define SIGNATURE_MAX_BYTES (TUF_RSA_MAX_BITS / 8)
 
 struct tuf_signer {

@@ -11,6 +11,11 @@
 #include "base/file.h"
 #include "tuf/signer_key.h"
 
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/store.h>
+#include <openssl/ui.h>
+
 #define PBKDF2_ROUNDS 600000 /* OWASP's figure for PBKDF2 with HMAC-SHA-256 */
 
 /* One load, as the passphrase callback sees it. */
@@ -120,7 +125,7 @@ int tuf_signer_load(const char *uri, tuf_passphrase_fn ask, void *ctx, struct tu
 	int r;
 
 	if (!ui)
-		return tuf_ossl_fail(e, uri);
+		return tuf_ossl_fail(e, "asking for passphrases");
 	r = open_store(&a, ui, &store, e);
 	if (r == 0)
 		r = key_of_store(&a, store, out, e);

@@ -2,8 +2,10 @@
 #ifndef FLIPSIDE_TUF_SIGNER_KEY_H
 #define FLIPSIDE_TUF_SIGNER_KEY_H
 
-#include "tuf/ossl.h"
+#include "base/openssl.h"
 #include "tuf/signer.h"
+
+#include <openssl/evp.h>
 
 /* Takes @pkey over, on failure too (then it is freed). ERR_FORMAT "key" for a kind or size that no TUF key has. @what: for messages. */
 int tuf_signer_new(EVP_PKEY *pkey, const char *what, struct tuf_signer **out, struct err *e);
