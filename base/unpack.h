@@ -9,9 +9,10 @@
 
 enum unpack_format { UNPACK_NONE, UNPACK_GZIP, UNPACK_XZ, UNPACK_ZSTD, UNPACK_LZ4 };
 
-#define UNPACK_MAGIC_BYTES 6	    /* as many as unpack_detect() wants to see */
-#define UNPACK_WINDOW_LOG_MAX 23    /* zstd: 8 MiB, its recommended decoder minimum (RFC 8878 3.1.1.1.2) */
-#define UNPACK_XZ_MEMORY_BYTES (40u << 20) /* what xz -7 needs to decode and a little: 17 MiB is xz -6's, 33 MiB xz -8's */
+#define UNPACK_MAGIC_BYTES 6	 /* as many as unpack_detect() wants to see */
+#define UNPACK_WINDOW_LOG_MAX 23 /* zstd: 8 MiB, its recommended decoder minimum (RFC 8878 3.1.1.1.2) */
+#define UNPACK_XZ_MEMORY_BYTES                                                                                         \
+	(40u << 20) /* decoding takes 9 MiB for xz -6, 33 for -8, 65 for -9 (xz(1)): -9 is refused */
 
 /* By magic bytes: RFC 1952 2.3.1, .xz format 2.1.1.1, RFC 8878 3.1.1 (skippable frames too), LZ4 frame format. Pure. */
 enum unpack_format unpack_detect(struct bytes head);
@@ -21,9 +22,11 @@ const char *unpack_name(enum unpack_format f); /* "none", "gzip", "xz", "zstd", 
  * unpack_new() - the unpacked bytes of @below
  * @below: taken over on success
  * @what:  names the file in messages
- * Members, streams and frames that follow each other are one stream (skippable frames are skipped); anything else behind the last one
+ * Members, streams and frames of one format that follow each other are one stream (skippable frames of zstd and lz4 are skipped,
+ * also in front, and so is the padding between xz streams); anything else behind the last one
  * is ERR_FORMAT "trailing"; an end inside of one is ERR_FORMAT "truncated"; a checksum or structure error is ERR_FORMAT
- * "corrupt"; a window or dictionary beyond the limits above is ERR_FORMAT "limit". Bytes with no known magic pass unchanged.
+ * "corrupt"; a window or dictionary beyond the limits above is ERR_FORMAT "limit". Bytes with no known magic pass unchanged,
+ * and nothing at all passes as nothing; an input that ends inside of a magic is "truncated".
  * The source below is always read to its own end before SOURCE_END, so that its digest has been compared.
  */
 int unpack_new(struct source *below, const char *what, struct source **out, struct err *e);
