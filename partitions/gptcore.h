@@ -48,17 +48,19 @@ enum gpt_copy {
 
 const char *gpt_copy_text(enum gpt_copy c); /* "header CRC", ... for messages */
 
-/* A loaded table: both copies looked at, one in force. Some 66 KiB: not for small stacks. */
+/* A loaded table: both copies looked at, one in force. Some 72 KiB: not for small stacks. */
 struct gpt {
-	const struct gpt_io *io;
+	const struct gpt_io *io; /* borrowed; must outlive the table */
+	bool loaded;		 /* false before a load that succeeded and after a commit that failed: nothing is written then */
 	enum gpt_copy primary, backup;
 	bool from_backup;  /* the backup is in force, because the primary is invalid */
 	bool copies_equal; /* both valid and say the same */
-	uint8_t header[GPT_SECTOR_MAX_BYTES]; /* of the copy in force, as read */
+	uint8_t header[GPT_SECTOR_MAX_BYTES]; /* of the copy in force, as loaded; a commit makes its own from it */
 	uint32_t n_entries, entry_bytes;
 	uint64_t primary_entries_lba, backup_lba, backup_entries_lba;
 	uint8_t entries[GPT_ENTRIES_MAX_BYTES];
-	bool dirty; /* entries changed since load or commit */
+	bool dirty; /* entries changed since load or commit; set it to have both copies written anyway */
+	uint8_t scratch[GPT_SECTOR_MAX_BYTES];
 };
 
 struct gpt_bits {
@@ -78,13 +80,17 @@ struct gpt_entry {
  * gpt_load() - read both copies, check each, put one in force
  * The primary if it is valid, else the backup (UEFI 5.3.2). A copy is valid when signature, revision, header size 92, own LBA, CRC,
  * positions, entry size 128 * 2^n, entry count, entries CRC and every used entry's bounds (inside the usable range,
- * first <= last, no overlap) hold. The backup is looked for where a valid primary says, else at the last sector.
- * Return: GPT_OK; GPT_EIO when neither copy could be read; GPT_ENOTABLE
+ * first <= last, no overlap) hold. The backup is looked for where a valid primary header says (a disk may have grown), else at
+ * the last sector. @g: any content; on failure only primary, backup and loaded mean something.
+ * Return: GPT_OK; GPT_EIO when neither copy could be read; GPT_ENOTABLE; GPT_ERANGE for an @io of impossible sector size
  */
 int gpt_load(struct gpt *g, const struct gpt_io *io);
 
 /* Entry @i, 0-based. GPT_ERANGE beyond n_entries. An unused entry has an all-zero type. */
 int gpt_entry(const struct gpt *g, uint32_t i, struct gpt_entry *out);
+
+/* True if entry @i exists, is used, and is of @type. */
+bool gpt_entry_is(const struct gpt *g, uint32_t i, const uint8_t type[GPT_GUID_BYTES]);
 
 struct gpt_bits gpt_bits_of(uint64_t attributes);
 uint64_t gpt_bits_into(uint64_t attributes, struct gpt_bits bits); /* all other bits are kept */
@@ -104,10 +110,10 @@ bool gpt_count_down(struct gpt *g, uint32_t i);
 /**
  * gpt_commit() - make both copies say what is in memory
  * The copy that is not in force is written first: entries, flush, header, flush; then the one in force likewise. So at every
- * instant one valid copy is whole, and the old state rules until the last header sector is down. With a valid primary this
- * is the order backup, primary; with an invalid primary, primary, backup. Writes when dirty, or when the copies
- * differ or one is invalid (repair); otherwise nothing.
- * Return: GPT_OK; GPT_EIO at the first failure: nothing more is written, and the table must be loaded again
+ * instant one valid copy is whole, and it says the old state or the new; the table in gptcore.c has each cut. With a valid
+ * primary this is the order backup, primary; with an invalid primary, primary, backup. Writes when dirty, or when
+ * the copies differ or one is invalid (repair); otherwise nothing.
+ * Return: GPT_OK; GPT_EIO at the first failure, or if nothing is loaded: nothing more is written, and the table must be loaded again
  */
 int gpt_commit(struct gpt *g);
 
