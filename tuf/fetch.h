@@ -1,6 +1,10 @@
 /*
- * The one place that opens the network: https, http where allowed, and file:// URLs as pulled sources over libcurl. Limits hold while
- * bytes arrive; redirects are few and never to another scheme; idle time-outs rather than total ones.
+ * The one place that opens the network: https, http where allowed, and file:// URLs as pulled sources, over libcurl. Limits hold while
+ * bytes arrive; redirects are few and never to another scheme; what ends a slow transfer is a minimum of bytes in a window of time, not
+ * a total time. A fetcher keeps its connections between requests.
+ *
+ * A proxy of the environment (https_proxy, http_proxy, all_proxy) serves 127.0.0.1 and localhost too unless no_proxy names them: that is
+ * curl's rule, and left as it is.
  */
 #ifndef FLIPSIDE_TUF_FETCH_H
 #define FLIPSIDE_TUF_FETCH_H
@@ -9,35 +13,56 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/stream.h"
 
-#define TUF_FETCH_URL_MAX_BYTES 4096
+#define TUF_FETCH_URL_MAX_BYTES 4096 /* with its query and a NUL */
 #define TUF_FETCH_REDIRECTS_MAX 5
+#define TUF_FETCH_MIN_BYTES_PER_SEC 16	/* averaged over one idle time-out; less is a stalled or hostile server */
+#define TUF_FETCH_BUFFER_BYTES (256 * 1024) /* waiting for the reader; then the transfer is paused */
+#define TUF_FETCH_BACKOFF_MAX_MS 10000
 
+/* Reasons of ERR_NETWORK beside TUF_E_HTTP (a status or redirect that is not accepted). */
+#define TUF_E_TRANSPORT "transport" /* name, connection, TLS, a body cut short */
+#define TUF_E_TIMEOUT "timeout"
+
+/* Zero-initialised is a good default: https and file only, no retries. Strings are borrowed for the fetcher's life. */
 struct tuf_fetch_options {
-	const char *user_agent;	    /* "flipside/1.0.0" */
+	const char *user_agent;	    /* "flipside/1.0.0"; NULL: none */
 	const char *query;	    /* appended to every http(s) request: "version=1.0.0&seed=5"; NULL: none */
-	const char *https_proxy;    /* NULL: the environment's */
+	const char *https_proxy;    /* for https URLs; NULL: the environment's */
 	const char *no_proxy;	    /* comma list; NULL: the environment's */
 	const char *ca_file;	    /* PEM bundle; NULL: the system's */
 	bool allow_http;	    /* plain http besides https and file */
 	uint32_t connect_timeout_ms; /* 0: 10 s */
-	uint32_t idle_timeout_ms;    /* no byte for so long ends the transfer; 0: 30 s */
+	uint32_t idle_timeout_ms;    /* waiting so long for less than the minimum of bytes ends the transfer; 0: 30 s */
 	uint32_t retries;	    /* more tries of a transfer that failed before its first byte was handed out; 5xx and transport
 				       trouble, with capped exponential back-off */
-	const volatile sig_atomic_t *stop; /* set: ERR_STATE "interrupted" soon after; NULL: none */
+	uint32_t backoff_ms;	    /* before the first retry; doubles; 0: 500 ms */
+	uint64_t jitter_seed;	    /* spreads the retries of many hosts: each waits half of the back-off and a part of the rest */
+	const volatile sig_atomic_t *stop; /* set: ERR_STATE "interrupted" within 200 ms; NULL: none */
 };
+
+/* Connections and their settings; used by one thread. */
+struct tuf_fetcher;
+
+/* @o is copied, its strings are not. Return: 0; -1 ERR_SYSTEM */
+int tuf_fetcher_new(const struct tuf_fetch_options *o, struct tuf_fetcher **out, struct err *e);
+void tuf_fetcher_free(struct tuf_fetcher *f); /* after all its sources */
+DEFINE_CLEANUP(struct tuf_fetcher, tuf_fetcher_free);
 
 /**
  * tuf_fetch_open() - start a transfer
+ * @f: outlives the source
  * @url: absolute; percent-encoded; sent as it is, no normalising of dots
- * @max_bytes: a body longer than this is ERR_FORMAT TUF_E_LIMIT
- * @what: names the file in messages
- * Returns when the status is known. Return: 0 with a source for the body; -1: ERR_MISSING for 403, 404, 410 and a missing file,
- * ERR_NETWORK otherwise (message has URL without password, and status or cause), ERR_USAGE for a scheme that is not allowed
+ * @max_bytes: a body longer than this is ERR_FORMAT TUF_E_LIMIT, at once when the server announces it, else when it arrives
+ * @what: names the file in messages; copied
+ * Returns when the status is known; only 200 has a body. Return: 0 with a source for the body, which ends as the server says (a missing
+ * length is no error: the caller checks what is due); -1: ERR_MISSING TUF_E_HTTP for 403, 404, 410 and a missing file, ERR_NETWORK
+ * otherwise (message has URL without password, and status or cause), ERR_USAGE "url" for a scheme that is not allowed
  */
-int tuf_fetch_open(const struct tuf_fetch_options *o, const char *url, uint64_t max_bytes, const char *what,
-		   struct source **out, struct err *e);
+int tuf_fetch_open(struct tuf_fetcher *f, const char *url, uint64_t max_bytes, const char *what, struct source **out,
+		   struct err *e);
 
 #endif
