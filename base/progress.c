@@ -64,7 +64,11 @@ static uint64_t rate(const struct progress *p, uint64_t now_ms)
 {
 	const uint64_t ms = now_ms > p->start_ms ? now_ms - p->start_ms : 0;
 
-	return ms ? (uint64_t)((double)p->done * 1000.0 / (double)ms) : 0;
+	if (ms == 0)
+		return 0;
+	const double r = (double)p->done * 1000.0 / (double)ms;
+
+	return r < (double)UINT64_MAX ? (uint64_t)r : UINT64_MAX;
 }
 
 static unsigned int percent(const struct progress *p)

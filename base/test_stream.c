@@ -1,13 +1,11 @@
 /* Every stage: pieces of all sizes, cut at every length, one byte too many, errors from below and their way up, freed half-way. */
 #include "base/stream.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "base/test_source.h"
+#include "test-fixtures/harness/case.h"
 
 #define WHOLE_BYTES 37 /* odd, so that no piece size but 1 and itself divides it */
 
