@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/json.h"
 
 #define TUF_RSA_MIN_BITS 2048
 #define TUF_RSA_MAX_BITS 8192
@@ -43,7 +44,7 @@ enum tuf_key_kind tuf_key_kind(const struct tuf_key *k);
 /* Why a key is unusable, in a few words; "" for one that is usable. */
 const char *tuf_key_why(const struct tuf_key *k);
 
-/* SHA-256 of the decoded key (SubjectPublicKeyInfo), the same for each of its spellings; of the canonical object if unusable. */
+/* SHA-256 of the decoded key's kind and numbers, the same for each of its spellings; of the canonical object if it is unusable. */
 const struct digest *tuf_key_fingerprint(const struct tuf_key *k);
 
 /**
@@ -65,8 +66,8 @@ struct tuf_keyring {
 	} *v; /* ids ascending, by strcmp */
 };
 
-/* Return: 0; -1 ERR_FORMAT, ERR_SYSTEM; @out is then empty. */
-int tuf_keyring_parse(json_t *keys, const char *path, struct tuf_keyring *out, struct err *e);
+/* A reader as those of base/json.h, of a required object {keyid: key}; @out must be empty and is untouched on failure. */
+void tuf_keyring_get(struct json_in *in, const char *name, struct tuf_keyring *out);
 void tuf_keyring_fini(struct tuf_keyring *r);
 
 /* NULL if no key has this id. */

@@ -69,7 +69,7 @@ struct tuf_delegation {
 	char *name; /* not empty, none of the four top-level names, once in a file */
 	struct tuf_role_keys keys;
 	bool terminating;
-	bool by_hash; /* @v holds path_hash_prefixes (hex, lower case), else paths */
+	bool by_hash; /* @v holds path_hash_prefixes, else paths; both as in the file */
 	size_t n;
 	char **v;
 };

@@ -54,8 +54,9 @@ DEFINE_CLEANUP(struct tuf_signed, tuf_signed_free);
 int tuf_signed_verify(const struct tuf_signed *s, const struct tuf_keyring *keys, const struct tuf_role_keys *role,
 		      const char *whose, struct err *e);
 
-/* Good signatures by distinct keys, as tuf_signed_verify() counts them: "n of m", for tools. */
-uint64_t tuf_signed_count(const struct tuf_signed *s, const struct tuf_keyring *keys, const struct tuf_role_keys *role);
+/* Good signatures by distinct keys, as tuf_signed_verify() counts them: "n of m", for tools. Return: 0; -1 ERR_SYSTEM */
+int tuf_signed_count(const struct tuf_signed *s, const struct tuf_keyring *keys, const struct tuf_role_keys *role,
+		     uint64_t *out, struct err *e);
 
 /* The parsed value of `signed`, borrowed, for the parsers of role_*.c. */
 json_t *tuf_signed_body(const struct tuf_signed *s);
