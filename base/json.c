@@ -62,13 +62,12 @@ int json_load_bytes(struct bytes in, json_t **out, struct err *e)
 
 	if (check_depth(in, e) < 0)
 		return -1;
+	errno = 0;
 	json_t *j = json_loadb((const char *)in.p, in.n, JSON_REJECT_DUPLICATES, &why);
 	if (!j) {
-		/* Where jansson runs out of memory within a container it says nothing at all. */
-		if (why.text[0] == '\0' || json_error_code(&why) == json_error_out_of_memory) {
-			errno = ENOMEM;
+		/* Out of memory is "invalid token" to jansson, or nothing at all; the allocator says it in errno. */
+		if (errno == ENOMEM)
 			return err_sys(e, "reading JSON");
-		}
 		return err_set(e, ERR_FORMAT, "json", "line %d, column %d: %s", why.line, why.column, why.text);
 	}
 	*out = j;
