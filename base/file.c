@@ -236,7 +236,7 @@ struct temp {
 	char temp_name[NAME_BYTES];
 };
 
-/* Splits @path into its directory, which is opened, and its last component. ENOENT stays in errno for the caller. */
+/* Splits @path into its directory, which is opened, and its last component. */
 static int open_parent(int dir, const char *path, char name[NAME_BYTES], int *out_dir, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
@@ -411,8 +411,12 @@ int file_remove(int dir, const char *name, struct err *e)
 	CLEANUP(close_p) int parent = -1;
 	char last[NAME_BYTES];
 
-	if (open_parent(dir, name, last, &parent, e) < 0)
-		return e->sys == ENOENT ? 0 : err_wrap(e, "removing %s", name);
+	if (open_parent(dir, name, last, &parent, e) < 0) {
+		if (e->sys != ENOENT)
+			return err_wrap(e, "removing %s", name);
+		*e = (struct err){ 0 };
+		return 0;
+	}
 	if (sys_unlinkat(parent, last, 0) < 0 && errno != ENOENT)
 		return err_sys(e, "removing %s", name);
 	if (sys_fsync(parent) < 0)

@@ -8,6 +8,9 @@
  *
  * The first failure sticks: later readers do nothing and json_in_end() returns -1, so a parser reads like the format.
  * Unknown members are left alone. Outputs of a failed reader are untouched.
+ *
+ * All refusals are ERR_FORMAT. Reasons: "json" no valid JSON, "missing", "type", "range" of a number, "limit" of depth, length
+ * or count, "time", "hex", "nul", and "field" for json_in_fail().
  */
 #ifndef FLIPSIDE_BASE_JSON_H
 #define FLIPSIDE_BASE_JSON_H
@@ -31,11 +34,11 @@ static inline void json_decref_p(json_t **j)
 
 /**
  * json_load_bytes() - parse one JSON text, strictly
- * @in:  the whole text; the caller has bounded its length
+ * @in:  the whole text, an object or array; the caller has bounded its length
  * @out: a new reference for the caller
  * Refused, ERR_FORMAT: duplicate members, NUL in a string, invalid UTF-8, a byte order mark, text behind the value, integers
  * beyond int64, more than JSON_DEPTH_MAX levels (found by a scan before parsing, so the stack is bounded). The message has
- * line and column.
+ * line and column. Out of memory is ERR_SYSTEM.
  */
 int json_load_bytes(struct bytes in, json_t **out, struct err *e);
 
@@ -47,7 +50,7 @@ struct json_in {
 	char path[JSON_PATH_BYTES];
 };
 
-/* A cursor on @obj, which must be an object: otherwise it starts failed, with ERR_FORMAT. */
+/* A cursor on @obj, which must be an object: otherwise it starts failed, with ERR_FORMAT. @path "": the whole document. */
 struct json_in json_in_object(json_t *obj, const char *path, struct err *e);
 
 /* 0 if every reader was content; -1 with *e filled by the first that was not. */
@@ -86,7 +89,8 @@ typedef int (*json_each_fn)(void *ctx, const char *name, json_t *value, const ch
 
 /**
  * json_get_each() - call @fn for each member of an object or element of an array, in order
- * @max: more members than this is ERR_FORMAT "limit", before the first call
+ * @name: of the member; NULL: the cursor's own value
+ * @max:  more members than this is ERR_FORMAT "limit", before the first call
  * Stops at the first -1 of @fn, which has filled *e; the cursor has then failed. json_opt_each(): absent is no failure.
  */
 void json_get_each(struct json_in *in, const char *name, size_t max, json_each_fn fn, void *ctx);
