@@ -58,9 +58,9 @@ enum choice_reason {
 	/* From here on the update is applicable: it counts as available. */
 	CHOICE_NOT_ASKED,  /* --image names another version */
 	CHOICE_DISABLED,
+	CHOICE_RUNNING,	   /* it is what runs */
 	CHOICE_LOCKED,	   /* the version lock does not allow it */
 	CHOICE_FELL_BACK,  /* this host came back from it */
-	CHOICE_RUNNING,	   /* it is what runs */
 	CHOICE_NOT_NEWER,
 	CHOICE_NOT_BEST,   /* a higher one is taken */
 };

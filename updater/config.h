@@ -43,10 +43,10 @@ struct config_key {
 	bool may_be_empty;
 	const char *preset; /* the default, as it would be written in the file */
 	const char *help;	    /* one sentence */
-	size_t offset;	    /* of the value in struct config */
+	size_t offset;	    /* of the value in struct config; unused for the partition types, which are settled together */
 };
 
-#define CONFIG_N_KEYS 27
+#define CONFIG_N_KEYS 26
 extern const struct config_key config_keys[CONFIG_N_KEYS];
 
 struct config {
