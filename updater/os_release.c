@@ -100,7 +100,7 @@ static char *field_of(struct fields *f, struct bytes name)
 static int parse_line(struct fields *f, struct bytes line, unsigned number, struct err *e)
 {
 	const uint8_t *eq;
-	char value[OS_RELEASE_VALUE_BYTES];
+	char value[OS_RELEASE_VALUE_BYTES] = "";
 	char *field;
 
 	line = trim(line);
