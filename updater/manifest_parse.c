@@ -188,16 +188,13 @@ static int parse_migration(void *ctx, const char *name, json_t *value, const cha
 	return 0;
 }
 
-/* The names of one step; the array itself has no cursor, so it is wrapped as the one member of an object. */
+/* The names of one step: a cursor on the array itself. */
 static int parse_names(struct manifest_step *s, json_t *value, const char *path, struct err *e)
 {
-	CLEANUP(json_decref_p) json_t *holder = json_pack("{s:O}", "names", value);
-	struct json_in in;
+	struct json_in in = { .obj = value, .e = e };
 
-	if (!holder)
-		return err_sys(e, "%s", path);
-	in = json_in_object(holder, path, e);
-	json_get_each(&in, "names", MANIFEST_MIGRATIONS_MAX, parse_migration, s);
+	snprintf(in.path, sizeof(in.path), "%s", path);
+	json_get_each(&in, NULL, MANIFEST_MIGRATIONS_MAX, parse_migration, s);
 	return json_in_end(&in);
 }
 

@@ -3,8 +3,10 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/num.h"
 
@@ -159,7 +161,8 @@ int os_release_parse(struct bytes text, const char *arch, struct os_release *out
 int os_release_load(const char *path, const char *arch, struct os_release *out, struct err *e)
 {
 	struct buf text = BUF_INIT(OS_RELEASE_MAX_BYTES);
-	int r = file_read(AT_FDCWD, path, &text, e);
+	CLEANUP(free_p) char *real = realpath(path, NULL); /* often a link */
+	int r = file_read(AT_FDCWD, real ? real : path, &text, e);
 
 	if (r == 0)
 		r = os_release_parse(buf_bytes(&text), arch, out, e);
