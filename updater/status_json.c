@@ -128,7 +128,7 @@ static int read_available(struct json_in *in, struct status *s)
 
 static int read_partition(json_t *obj, const char *name, struct status_partition *p, struct err *e)
 {
-	json_t *j;
+	json_t *j = NULL;
 	struct json_in in;
 
 	if (get_nullable(obj, name, &j, e) < 0)
@@ -178,7 +178,7 @@ static int read_command(json_t *obj, struct status_command *c, struct err *e)
 {
 	const char *type = "", *time = "", *text = NULL;
 	struct json_in in;
-	json_t *j;
+	json_t *j = NULL;
 
 	if (get_nullable(obj, "most_recent_command", &j, e) < 0)
 		return -1;
@@ -206,7 +206,7 @@ static int read_command(json_t *obj, struct status_command *c, struct err *e)
 
 static int read_images(json_t *obj, struct status *s, struct err *e)
 {
-	json_t *chosen, *staged = json_object_get(obj, "staged_image");
+	json_t *chosen = NULL, *staged = json_object_get(obj, "staged_image");
 
 	if (get_nullable(obj, "chosen_update", &chosen, e) < 0)
 		return -1;
