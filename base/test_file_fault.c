@@ -12,6 +12,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/num.h"
 #include "test-fixtures/harness/case.h"
 #include "test-fixtures/harness/fault.h"
 #include "test-fixtures/harness/scratch.h"
@@ -163,7 +164,7 @@ static void test_each_call_fails(void **state)
 	unsigned int n_hits = 0;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		for (enum fault_kind kind = 0; kind < FAULT_KINDS; kind++)
 			for (unsigned int nth = 1; fail_once(&steps[i], kind, nth); nth++)
 				n_hits++;
@@ -175,7 +176,7 @@ static void test_each_call_fails(void **state)
 static void test_power_cut(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		bool hit = true;
 
 		for (unsigned int nth = 1; hit; nth++) {
@@ -211,6 +212,84 @@ static void test_content_is_flushed_first(void **state)
 	assert_int_equal(replace(&s, &e), -1);
 	assert_true(fault_disarm());
 	assert_true(is_new(&s)); /* the directory's: too late to be undone, too early to be promised */
+	scratch_remove(&s);
+}
+
+/* Each change of a directory is flushed, and each file's content; fsync is the only proof of it that a test can see. */
+static void test_number_of_flushes(void **state)
+{
+	static const unsigned int want[] = { 2, 2, 1, 1, 3 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		unsigned int n = 0;
+
+		while (fail_once(&steps[i], FAULT_FSYNC, n + 1))
+			n++;
+		assert_case(steps[i].name, n == want[i]);
+	}
+}
+
+/* A directory whose entry was not flushed is taken back, or the next attempt would believe it safe. */
+static void test_unflushed_directory_is_taken_back(void **state)
+{
+	static const char *const paths[] = { "a", "a/b", "a/b/c" };
+
+	(void)state;
+	for (unsigned int nth = 1; nth <= ARRAY_LEN(paths); nth++) {
+		struct err e = { 0 };
+		struct scratch s;
+
+		scratch_make(&s);
+		fault_arm(FAULT_FSYNC, nth, EIO);
+		assert_int_equal(make_dirs(&s, &e), -1);
+		assert_true(fault_disarm());
+		for (unsigned int i = 0; i < ARRAY_LEN(paths); i++)
+			assert_case(paths[i], (faccessat(s.fd, paths[i], F_OK, 0) == 0) == (i + 1 < nth));
+		scratch_remove(&s);
+	}
+}
+
+/* A caller that overlooks a failure cannot place half a file. */
+static void test_failed_draft_is_not_placed(void **state)
+{
+	static const enum fault_kind kinds[] = { FAULT_WRITE, FAULT_FSYNC };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		CLEANUP(file_draft_free_p) struct file_draft *f = NULL;
+		struct err e = { 0 };
+		struct scratch s;
+
+		set_up(&s);
+		assert_int_equal(file_draft_new(s.fd, "file", 0644, &f, &e), 0);
+		fault_arm(kinds[i], 1, EIO);
+		const int written = file_draft_write(f, "abc", 3, &e);
+		assert_int_equal(written, kinds[i] == FAULT_WRITE ? -1 : 0);
+		assert_int_equal(file_draft_commit(f, &e), -1);
+		assert_true(fault_disarm());
+		assert_int_equal(file_draft_commit(f, &e), -1);
+		assert_int_equal(e.kind, ERR_BUG);
+		assert_true(is_old(&s));
+		file_draft_free(TAKE(f));
+		scratch_remove(&s);
+	}
+}
+
+/* The size alone is enough to refuse. */
+static void test_large_file_is_not_read(void **state)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT(1024);
+	struct err e = { 0 };
+	struct scratch s;
+
+	(void)state;
+	set_up(&s);
+	assert_int_equal(truncate(scratch_path(&s, "file"), 1025), 0);
+	fault_arm(FAULT_READ, 1, EIO);
+	assert_int_equal(file_read(s.fd, "file", &b, &e), -1);
+	assert_false(fault_disarm());
+	assert_string_equal(e.reason, "limit");
 	scratch_remove(&s);
 }
 
@@ -345,6 +424,10 @@ int main(void)
 		cmocka_unit_test(test_each_call_fails),
 		cmocka_unit_test(test_power_cut),
 		cmocka_unit_test(test_content_is_flushed_first),
+		cmocka_unit_test(test_number_of_flushes),
+		cmocka_unit_test(test_unflushed_directory_is_taken_back),
+		cmocka_unit_test(test_failed_draft_is_not_placed),
+		cmocka_unit_test(test_large_file_is_not_read),
 		cmocka_unit_test(test_short_transfers),
 		cmocka_unit_test(test_failed_reads),
 		cmocka_unit_test(test_lock_without_a_number),

@@ -112,6 +112,35 @@ static void test_depth(void **state)
 	}
 }
 
+/* Brackets in a string are text, also behind an escaped quotation mark; those behind its end are not. */
+static void test_brackets_in_strings(void **state)
+{
+	static const struct {
+		const char *before, *behind;
+		bool ok;
+	} cases[] = {
+		{ "[\"", "\"]", true },
+		{ "[\"\\\"", "\"]", true },
+		{ "[\"\\\\\\\"", "\"]", true },
+		{ "[\"\\\\\",", "1", false },
+		{ "[\"\",", "1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_fini) struct buf b = BUF_INIT(4096);
+		CLEANUP(json_decref_p) json_t *j = NULL;
+		struct err e = { 0 };
+
+		assert_int_equal(buf_append_str(&b, cases[i].before, &e), 0);
+		for (int n = 0; n < JSON_DEPTH_MAX; n++)
+			assert_int_equal(buf_append_str(&b, "[", &e), 0);
+		assert_int_equal(buf_append_str(&b, cases[i].behind, &e), 0);
+		assert_case(cases[i].before, json_load_bytes(buf_bytes(&b), &j, &e) == (cases[i].ok ? 0 : -1));
+		assert_case(cases[i].before, cases[i].ok || strcmp(e.reason, "limit") == 0);
+	}
+}
+
 /* Side by side they do not add up. */
 static void test_width_is_not_depth(void **state)
 {
@@ -591,6 +620,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_brackets_in_strings),
 		cmocka_unit_test(test_width_is_not_depth),
 		cmocka_unit_test(test_messages_have_a_place),
 		cmocka_unit_test(test_u64),

@@ -1,5 +1,6 @@
 /* stderr is a socket that keeps message boundaries, so that one write is one message. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -120,6 +121,22 @@ static void test_long_lines(void **state)
 	}
 }
 
+/* Nobody can be told, and the caller's errno is not touched. */
+static void test_stderr_fails(void **state)
+{
+	(void)state;
+	capture();
+	const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	dup2(null, STDERR_FILENO); /* not open for writing: EBADF */
+	close(null);
+	log_init("p", LOG_INFO);
+	errno = ENOSPC;
+	log_info("lost");
+	const int sys = errno;
+	release();
+	assert_int_equal(sys, ENOSPC);
+}
+
 static void test_long_program_name(void **state)
 {
 	char name[5000], line[8192];
@@ -156,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_before_init),	   cmocka_unit_test(test_line),
 		cmocka_unit_test(test_levels),		   cmocka_unit_test(test_control_characters),
 		cmocka_unit_test(test_long_lines),	   cmocka_unit_test(test_long_program_name),
+		cmocka_unit_test(test_stderr_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
