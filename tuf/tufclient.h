@@ -1,0 +1,35 @@
+/* The program tufclient: its options and verbs, split over tufclient*.c. */
+#ifndef FLIPSIDE_TUF_TUFCLIENT_H
+#define FLIPSIDE_TUF_TUFCLIENT_H
+
+#include <stdbool.h>
+
+#include "base/cli.h"
+#include "tuf/client.h"
+
+/* What the command line said. */
+struct options {
+	const char *metadata_url, *metadata_dir;
+	const char *target_base_url, *target_dir;
+	struct cli_strings target_names;
+	const char *ca_file, *log_level, *time;
+	bool json, quiet, https_only;
+};
+
+/* A client for these options. @root: shipped root for init, else .p NULL. */
+int open_client(const struct options *o, struct bytes root, struct tuf_client **out, struct err *e);
+
+/* Prints the answer: @j (taken over) with --json, nothing with --quiet, else @text. */
+int answer(const struct options *o, json_t *j, const char *text, struct err *e);
+
+/* Versions and expiry of what is trusted, as JSON; NULL out of memory. */
+json_t *json_of_trust(const struct tuf_client *c);
+
+int run_download(void *ctx, int argc, char **argv, struct err *e);
+int run_info(void *ctx, int argc, char **argv, struct err *e);
+int run_list(void *ctx, int argc, char **argv, struct err *e);
+
+/* Set by SIGINT and SIGTERM. */
+extern volatile sig_atomic_t stop_requested;
+
+#endif

@@ -1,0 +1,166 @@
+/* Reports from the store alone: no request is made, and expired metadata is shown too. */
+#include "tuf/tufclient.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/datetime.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "tuf/role.h"
+#include "tuf/signed.h"
+
+#define TEXT_MAX_BYTES (64u << 20)
+
+static json_t *json_of_role(const char *name, const struct tuf_head *head, const struct tuf_role_keys *keys)
+{
+	char expires[DATETIME_BYTES] = "";
+	json_t *ids = json_array();
+
+	for (size_t i = 0; i < keys->n_ids; i++)
+		json_array_append_new(ids, json_string(keys->ids[i]));
+	if (!head)
+		return json_pack("{s:s, s:n, s:n, s:I, s:o}", "role", name, "version", "expires", "threshold",
+				 (json_int_t)keys->threshold, "key_ids", ids);
+	datetime_format(head->expires_sec, expires);
+	return json_pack("{s:s, s:I, s:s, s:I, s:o}", "role", name, "version", (json_int_t)head->version, "expires", expires,
+			 "threshold", (json_int_t)keys->threshold, "key_ids", ids);
+}
+
+static int text_of_role(const char *name, const struct tuf_head *head, const struct tuf_role_keys *keys, struct buf *out,
+			struct err *e)
+{
+	char expires[DATETIME_BYTES] = "not stored";
+
+	if (head)
+		datetime_format(head->expires_sec, expires);
+	if (buf_printf(out, e, "%-9s  %8" PRIu64 "  %-20s  %" PRIu64 " of %zu", name, head ? head->version : 0, expires,
+		       keys->threshold, keys->n_ids) < 0)
+		return -1;
+	for (size_t i = 0; i < keys->n_ids; i++)
+		if (buf_printf(out, e, " %.8s", keys->ids[i]) < 0)
+			return -1;
+	return buf_append_str(out, "\n", e);
+}
+
+/* The client with all that the store has; only a root is as good as everything for a report. */
+static int open_stored(const struct options *o, struct tuf_client **out, struct err *e)
+{
+	struct err why;
+
+	if (open_client(o, (struct bytes){ 0 }, out, e) < 0)
+		return -1;
+	if (tuf_client_load_offline(*out, &why) < 0)
+		log_info("%s", why.msg);
+	return 0;
+}
+
+int run_info(void *ctx, int argc, char **argv, struct err *e)
+{
+	const struct options *o = (const struct options *)ctx;
+	CLEANUP(tuf_client_free_p) struct tuf_client *c = NULL;
+	struct buf text = BUF_INIT(TEXT_MAX_BYTES);
+
+	(void)argc;
+	(void)argv;
+	if (open_stored(o, &c, e) < 0)
+		return -1;
+	const struct tuf_trusted *t = tuf_client_trusted(c);
+	const struct tuf_root *root = tuf_trusted_root(t);
+	const struct tuf_timestamp *timestamp = tuf_trusted_timestamp(t);
+	const struct tuf_snapshot *snapshot = tuf_trusted_snapshot(t);
+	const struct tuf_targets *targets = tuf_trusted_targets(t);
+	const struct tuf_head *heads[TUF_TYPES] = {
+		[TUF_ROOT] = &root->head,
+		[TUF_TIMESTAMP] = timestamp ? &timestamp->head : NULL,
+		[TUF_SNAPSHOT] = snapshot ? &snapshot->head : NULL,
+		[TUF_TARGETS] = targets ? &targets->head : NULL,
+	};
+	json_t *roles = json_array();
+	int r = buf_printf(&text, e, "%-9s  %8s  %-20s  %s\n", "role", "version", "expires", "threshold, keys");
+
+	for (int i = 0; i < TUF_TYPES && r == 0; i++) {
+		const char *name = tuf_type_name((enum tuf_type)i);
+
+		json_array_append_new(roles, json_of_role(name, heads[i], &root->roles[i]));
+		r = text_of_role(name, heads[i], &root->roles[i], &text, e);
+	}
+	if (r == 0 && !buf_str(&text, e))
+		r = -1;
+	json_t *j = json_pack("{s:b, s:o}", "consistent_snapshot", root->consistent_snapshot, "roles", roles);
+
+	if (r == 0)
+		r = answer(o, j, (const char *)text.p, e);
+	else
+		json_decref(j);
+	buf_fini(&text);
+	return r;
+}
+
+static int list_entry(const struct tuf_entry *entry, json_t *all, struct buf *text, struct err *e)
+{
+	json_t *hashes = json_object();
+	char hex[2 * DIGEST_MAX_BYTES + 1];
+
+	for (size_t i = 0; i < entry->hashes.n; i++) {
+		digest_hex(&entry->hashes.v[i], hex);
+		json_object_set_new(hashes, digest_name(entry->hashes.v[i].alg), json_string(hex));
+	}
+	json_t *j = json_pack("{s:s, s:I, s:o}", "path", entry->path, "length", (json_int_t)entry->length, "hashes", hashes);
+
+	if (json_array_append_new(all, j) < 0)
+		return err_set(e, ERR_SYSTEM, "memory", "out of memory");
+	return buf_printf(text, e, "%12" PRIu64 "  %s\n", entry->length, entry->path);
+}
+
+static int list_delegation(const struct tuf_delegation *d, json_t *all, struct buf *text, struct err *e)
+{
+	json_t *covers = json_array();
+
+	if (buf_printf(text, e, "role %s%s:", d->name, d->terminating ? " (terminating)" : "") < 0) {
+		json_decref(covers);
+		return -1;
+	}
+	for (size_t i = 0; i < d->n; i++) {
+		json_array_append_new(covers, json_string(d->v[i]));
+		if (buf_printf(text, e, " %s", d->v[i]) < 0)
+			break; /* told by the line's end below, which cannot be added either */
+	}
+	json_t *j = json_pack("{s:s, s:b, s:o}", "role", d->name, "terminating", d->terminating,
+			      d->by_hash ? "path_hash_prefixes" : "paths", covers);
+
+	if (json_array_append_new(all, j) < 0)
+		return err_set(e, ERR_SYSTEM, "memory", "out of memory");
+	return buf_append_str(text, "\n", e);
+}
+
+int run_list(void *ctx, int argc, char **argv, struct err *e)
+{
+	const struct options *o = (const struct options *)ctx;
+	CLEANUP(tuf_client_free_p) struct tuf_client *c = NULL;
+	struct buf text = BUF_INIT(TEXT_MAX_BYTES);
+
+	(void)argc;
+	(void)argv;
+	if (open_client(o, (struct bytes){ 0 }, &c, e) < 0 || tuf_client_load_offline(c, e) < 0)
+		return -1;
+	const struct tuf_targets *t = tuf_trusted_targets(tuf_client_trusted(c));
+	json_t *entries = json_array(), *delegations = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < t->n_entries && r == 0; i++)
+		r = list_entry(&t->entries[i], entries, &text, e);
+	for (size_t i = 0; i < t->n_delegations && r == 0; i++)
+		r = list_delegation(&t->delegations[i], delegations, &text, e);
+	if (r == 0 && !buf_str(&text, e))
+		r = -1;
+	json_t *j = json_pack("{s:o, s:o}", "targets", entries, "delegations", delegations);
+
+	if (r == 0)
+		r = answer(o, j, (const char *)text.p, e);
+	else
+		json_decref(j);
+	buf_fini(&text);
+	return r;
+}
