@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/num.h"
 #include "base/unpack.h"
 #include "partitions/verity.h"
@@ -25,8 +26,6 @@ static int seen_fetched(void *ctx, const void *p, size_t n, struct err *e)
 {
 	struct passage *w = ctx;
 
-	(void)p;
-	(void)e;
 	progress_add(w->progress, n, progress_now_ms());
 	return 0;
 }
@@ -100,7 +99,7 @@ int image_check(const struct image_job *job, struct err *e)
 	return 0;
 }
 
-/* Puts @stage's result in place of *@src, which the stage has taken over. */
+/* One more stage: @call makes top_ of @src, which it has taken over when it succeeds. */
 #define STACK(src, call)                                                                                               \
 	do {                                                                                                           \
 		struct source *top_ = NULL;                                                                            \
@@ -186,19 +185,44 @@ static int prove_digest(const struct image_job *job, enum part_role r, const str
 	return 0;
 }
 
-/* Root and hash partition belong together, and to the root hash that was signed. */
-static int prove_verity(const struct image_job *job, struct err *e)
+/*
+ * The tree's parameters: as signed in the manifest; a repository without them vouches for the hash image as a whole, so then they are
+ * read from its superblock, after the partition was found to hold that image.
+ */
+static int verity_params_of(const struct image_job *job, const struct image_proof *proof, int fd, uint64_t offset,
+			    struct verity_params *out, struct err *e)
+{
+	CLEANUP(free_p) uint8_t *block = aligned_alloc(VERITY_BLOCK_MAX_BYTES, VERITY_BLOCK_MAX_BYTES);
+
+	if (job->update->has_verity) {
+		*out = job->update->verity;
+		return 0;
+	}
+	if (!block)
+		return err_sys(e, "reading the superblock");
+	if (prove_digest(job, PART_HASH, proof, e) < 0 ||
+	    file_pread_all(fd, block, VERITY_BLOCK_MAX_BYTES, offset, "hash partition", e) < 0)
+		return -1;
+	return verity_superblock_parse(block, out, e);
+}
+
+/* Root and hash partition belong together, and to the root hash that was signed where the manifest has one. */
+static int prove_verity(const struct image_job *job, struct image_proof *proof, struct err *e)
 {
 	const struct manifest_update *u = job->update;
+	const enum part_set set = part_table_inactive(job->table);
 	CLEANUP(source_free_p) struct source *src = NULL;
+	CLEANUP(close_p) int fd = -1;
 	struct passage w = { .progress = job->progress, .stop = job->stop };
-	uint64_t hash_offset;
-	const int fd = part_table_read_fd(job->table, part_table_inactive(job->table), PART_HASH, &hash_offset);
+	struct verity_params params;
+	uint64_t offset;
 
-	if (read_back(job, PART_ROOT, u->verity.n_data_blocks * u->verity.data_block_bytes, &src, e) < 0)
+	if (part_open_read(job->table, set, PART_HASH, &fd, &offset, e) < 0 ||
+	    verity_params_of(job, proof, fd, offset, &params, e) < 0 ||
+	    read_back(job, PART_ROOT, params.n_data_blocks * params.data_block_bytes, &src, e) < 0)
 		return -1;
-	if (verity_verify(&u->verity, src, fd, hash_offset, &u->root_hash, seen_read, &w, e) < 0)
-		return err_wrap(e, "set %s", part_set_name(part_table_inactive(job->table)));
+	if (verity_verify(&params, src, fd, offset, u->has_verity ? &u->root_hash : NULL, &proof->root_hash, seen_read, &w, e) < 0)
+		return err_wrap(e, "set %s", part_set_name(set));
 	progress_end(job->progress, progress_now_ms());
 	return 0;
 }
@@ -208,18 +232,12 @@ int image_install(const struct image_job *job, struct image_proof *out, struct e
 	static const enum part_role order[] = { PART_ROOT, PART_BOOT, PART_HASH };
 	struct image_proof proof = { 0 };
 
-	if (image_check(job, e) < 0 || part_table_clear_inactive(job->table, e) < 0)
+	if (image_check(job, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		if (write_image(job, order[i], &proof, e) < 0)
 			return -1;
-	if (job->update->has_verity) {
-		if (prove_verity(job, e) < 0)
-			return -1;
-	} else if (prove_digest(job, PART_ROOT, &proof, e) < 0 || prove_digest(job, PART_HASH, &proof, e) < 0) {
-		return -1;
-	}
-	if (prove_digest(job, PART_BOOT, &proof, e) < 0)
+	if (prove_verity(job, &proof, e) < 0 || prove_digest(job, PART_BOOT, &proof, e) < 0)
 		return -1;
 	*out = proof;
 	return 0;

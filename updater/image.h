@@ -25,6 +25,7 @@ struct image_proof {
 	struct digest targets[PART_N_ROLES]; /* of the compressed targets, as in the signed metadata */
 	struct digest content[PART_N_ROLES]; /* of the unpacked images: sha256 */
 	uint64_t bytes[PART_N_ROLES];	      /* unpacked */
+	struct digest root_hash;	      /* dm-verity; the manifest's where it has one */
 };
 
 /**
@@ -35,10 +36,10 @@ struct image_proof {
 int image_check(const struct image_job *job, struct err *e);
 
 /**
- * image_install() - clear the inactive set's bits, write root, boot and hash, flush, read back and verify
- * Leaves the set at 0/0/0 in every case: that it may boot is for the caller to say, after a return of 0.
- * From: bottlerocket-os updog update-image (order); verification is ours: every target's length and digest, then the partitions' bytes past the
- * page cache: root and hash against the signed root hash where the manifest has one, otherwise against the digest of what was unpacked.
+ * image_install() - write root, boot and hash to the inactive set, flush, read back and verify
+ * The set stands at 0/0/0 (part_table_clear_inactive()) and stays there: that it may boot is for the caller to say, after a return of 0.
+ * From: bottlerocket-os updog update-image (order); the verification is ours: every target's length and digest, then the partitions'
+ * bytes past the page cache: root and hash against the root hash, boot against the digest of what was unpacked.
  * Return: 0 with *@out; -1: ERR_NETWORK, ERR_TRUST, ERR_FORMAT, ERR_STATE "interrupted", ERR_SYSTEM
  */
 int image_install(const struct image_job *job, struct image_proof *out, struct err *e);
