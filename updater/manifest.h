@@ -5,6 +5,7 @@
 #ifndef FLIPSIDE_UPDATER_MANIFEST_H
 #define FLIPSIDE_UPDATER_MANIFEST_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -63,6 +64,9 @@ DEFINE_CLEANUP(struct manifest, manifest_free);
 
 /* Text as Bottlerocket's tools write it: pretty-printed, maps sorted; manifest_parse() gives the same again. */
 int manifest_print(const struct manifest *m, struct buf *out, struct err *e);
+
+/* One update as it stands in the manifest; a new reference, NULL out of memory. */
+json_t *manifest_update_to_json(const struct manifest_update *u);
 
 /* For editors: copies @u (deep) to the end; copies the step in (replacing one of the same versions). */
 int manifest_add_update(struct manifest *m, const struct manifest_update *u, struct err *e);

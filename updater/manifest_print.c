@@ -43,7 +43,7 @@ static json_t *size_of(const struct manifest_update *u, size_t role)
 	return json_integer((json_int_t)u->sizes[role]);
 }
 
-static json_t *update_of(const struct manifest_update *u)
+json_t *manifest_update_to_json(const struct manifest_update *u)
 {
 	CLEANUP(json_decref_p)
 	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "variant", u->variant, "arch", u->arch, "version",
@@ -72,7 +72,7 @@ static json_t *manifest_of(const struct manifest *m)
 	CLEANUP(json_decref_p) json_t *steps = json_object();
 
 	for (size_t i = 0; updates && i < m->n_updates; i++)
-		if (json_array_append_new(updates, update_of(&m->updates[i])) < 0)
+		if (json_array_append_new(updates, manifest_update_to_json(&m->updates[i])) < 0)
 			return NULL;
 	for (size_t i = 0; steps && i < m->n_steps; i++) {
 		char key[2 * VERSION_BYTES + 4];
