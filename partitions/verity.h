@@ -91,6 +91,13 @@ void verity_tree_free(struct verity_tree *t);
 DEFINE_CLEANUP(struct verity_tree, verity_tree_free);
 
 /**
+ * verity_check_tree() - data against hash tree, in one pass over the data; the root hash that they have is for the caller to judge
+ * Arguments and errors as verity_verify(). @root_hash: filled on success
+ */
+int verity_check_tree(const struct verity_params *p, struct source *data, int hash_fd, uint64_t hash_offset,
+		      source_seen_fn seen, void *ctx, struct digest *root_hash, struct err *e);
+
+/**
  * verity_verify() - data against hash tree against root hash, in one pass over the data
  * @data:      exactly n_data_blocks blocks are read from it
  * @hash_fd, @hash_offset: where the hash image lies; read a block at a time into memory aligned to 4096 bytes

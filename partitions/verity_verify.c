@@ -100,13 +100,12 @@ static int feed(struct verity_tree *t, const struct verify *v, struct source *da
 	return 0;
 }
 
-int verity_verify(const struct verity_params *p, struct source *data, int hash_fd, uint64_t hash_offset,
-		  const struct digest *expected, source_seen_fn seen, void *ctx, struct err *e)
+int verity_check_tree(const struct verity_params *p, struct source *data, int hash_fd, uint64_t hash_offset,
+		      source_seen_fn seen, void *ctx, struct digest *root_hash, struct err *e)
 {
 	CLEANUP(verity_tree_free_p) struct verity_tree *t = NULL;
 	CLEANUP(free_p) uint8_t *memory = NULL;
 	struct verify v = { .p = p, .hash_fd = hash_fd, .hash_offset = hash_offset };
-	struct digest root;
 	uint64_t end;
 
 	if (verity_params_check(p, e) < 0)
@@ -118,8 +117,17 @@ int verity_verify(const struct verity_params *p, struct source *data, int hash_f
 	if (!memory)
 		return err_sys(e, "verity: buffer");
 	v.stored = memory + DATA_PIECE_BYTES;
-	if (verity_tree_new(p, compare_block, &v, &t, e) < 0 || feed(t, &v, data, memory, seen, ctx, e) < 0 ||
-	    verity_tree_finish(t, &root, e) < 0)
+	if (verity_tree_new(p, compare_block, &v, &t, e) < 0 || feed(t, &v, data, memory, seen, ctx, e) < 0)
+		return -1;
+	return verity_tree_finish(t, root_hash, e);
+}
+
+int verity_verify(const struct verity_params *p, struct source *data, int hash_fd, uint64_t hash_offset,
+		  const struct digest *expected, source_seen_fn seen, void *ctx, struct err *e)
+{
+	struct digest root;
+
+	if (verity_check_tree(p, data, hash_fd, hash_offset, seen, ctx, &root, e) < 0)
 		return -1;
 	if (!digest_equal(&root, expected))
 		return err_set(e, ERR_TRUST, PART_E_VERITY, "verity: root hash differs from the one expected");

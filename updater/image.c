@@ -221,8 +221,10 @@ static int prove_verity(const struct image_job *job, struct image_proof *proof, 
 	    verity_params_of(job, proof, fd, offset, &params, e) < 0 ||
 	    read_back(job, PART_ROOT, params.n_data_blocks * params.data_block_bytes, &src, e) < 0)
 		return -1;
-	if (verity_verify(&params, src, fd, offset, u->has_verity ? &u->root_hash : NULL, &proof->root_hash, seen_read, &w, e) < 0)
+	if (verity_check_tree(&params, src, fd, offset, seen_read, &w, &proof->root_hash, e) < 0)
 		return err_wrap(e, "set %s", part_set_name(set));
+	if (u->has_verity && !digest_equal(&proof->root_hash, &u->root_hash))
+		return err_set(e, ERR_TRUST, PART_E_VERITY, "set %s: root hash differs from the signed one", part_set_name(set));
 	progress_end(job->progress, progress_now_ms());
 	return 0;
 }
