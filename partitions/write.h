@@ -16,8 +16,9 @@ struct part_writer;
 
 /**
  * part_writer_new() - open a partition of the inactive set for writing
- * @t: borrowed for the call; its inactive set must stand at 0/0/0 (part_table_clear_inactive()), or ERR_BUG PART_E_ACTIVE
- * Return: 0; -1: ERR_BUG PART_E_ACTIVE (also when the partition and one of the active set overlap), ERR_SYSTEM
+ * @t: borrowed for the call; its inactive set must stand at 0/0/0 (part_table_clear_inactive())
+ * Return: 0; -1: ERR_BUG when the set's bits let it boot, ERR_STATE PART_E_ACTIVE when the partition and one of the active set
+ * overlap, ERR_BUSY when the partition is in use, ERR_SYSTEM
  */
 int part_writer_new(struct part_table *t, enum part_role r, struct part_writer **out, struct err *e);
 
