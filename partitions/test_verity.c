@@ -383,8 +383,9 @@ static void test_golden(void **state)
 	free(data);
 }
 
-/* A small tree of three levels, sha512 in 512-byte blocks, to look at from all sides. */
+/* A small tree of three levels, sha512 in 512-byte blocks, to look at from all sides; and one of two, smaller still. */
 #define SMALL_BLOCKS 65
+#define TINY_BLOCKS 9
 #define SMALL_BYTES (SMALL_BLOCKS * 512)
 
 struct small {
@@ -394,16 +395,21 @@ struct small {
 	struct digest root;
 };
 
-static void small_init(struct small *s)
+static void small_init_blocks(struct small *s, uint64_t n_blocks)
 {
 	struct err e;
 
-	s->p = params(DIGEST_SHA512, 512, 512, SMALL_BLOCKS, 32);
+	s->p = params(DIGEST_SHA512, 512, 512, n_blocks, 32);
 	for (size_t i = 0; i < sizeof(s->data); i++)
 		s->data[i] = (uint8_t)(i * 31 + i / 512);
 	image_init(&s->im, &s->p);
-	assert_int_equal(build(&s->p, s->data, SMALL_BYTES, SMALL_BYTES, &s->im, &s->root, &e), 0);
+	assert_int_equal(build(&s->p, s->data, n_blocks * 512, SMALL_BYTES, &s->im, &s->root, &e), 0);
 	assert_whole(&s->im);
+}
+
+static void small_init(struct small *s)
+{
+	small_init_blocks(s, SMALL_BLOCKS);
 	assert_int_equal(verity_layout_of(&s->p).n_levels, 3);
 	assert_int_equal(s->im.n, (1 + 1 + 2 + 9) * 512);
 }
@@ -621,14 +627,28 @@ static void assert_refused(int ret, const struct err *e, const char *what, size_
 		fail_msg("%s byte %zu: returned %d, kind %d: %s", what, at, ret, (int)e->kind, e->msg);
 }
 
+static void flip_data(struct small *s, size_t n, size_t step)
+{
+	CLEANUP(close_p) int fd = small_file(s);
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < n; i += step) {
+		s->data[i] ^= (uint8_t)(1u << i % 8);
+		assert_refused(verify_small(s, n, fd, &s->root, &e), &e, "data", i);
+		s->data[i] ^= (uint8_t)(1u << i % 8);
+	}
+	assert_int_equal(verify_small(s, n, fd, &s->root, &e), 0);
+}
+
 static void test_every_byte(void **state)
 {
 	CLEANUP(close_p) int fd = -1;
-	struct small s;
+	struct small s, tiny;
 	struct err e = { 0 };
 
 	(void)state;
 	small_init(&s);
+	small_init_blocks(&tiny, TINY_BLOCKS);
 	fd = small_file(&s);
 	assert_int_equal(verify_small(&s, SMALL_BYTES, fd, &s.root, &e), 0);
 	for (size_t i = 0; i < s.im.n; i++) {
@@ -638,11 +658,6 @@ static void test_every_byte(void **state)
 		assert_refused(verify_small(&s, SMALL_BYTES, fd, &s.root, &e), &e, "hash image", i);
 		assert_int_equal(pwrite(fd, s.im.p + i, 1, (off_t)(512 + i)), 1);
 	}
-	for (size_t i = 0; i < SMALL_BYTES; i++) {
-		s.data[i] ^= (uint8_t)(1u << i % 8);
-		assert_refused(verify_small(&s, SMALL_BYTES, fd, &s.root, &e), &e, "data", i);
-		s.data[i] ^= (uint8_t)(1u << i % 8);
-	}
 	for (size_t i = 0; i < digest_size(s.root.alg); i++) {
 		struct digest root = s.root;
 
@@ -650,7 +665,10 @@ static void test_every_byte(void **state)
 		assert_refused(verify_small(&s, SMALL_BYTES, fd, &root, &e), &e, "root hash", i);
 	}
 	assert_int_equal(verify_small(&s, SMALL_BYTES, fd, &s.root, &e), 0);
+	flip_data(&tiny, TINY_BLOCKS * 512, 1);
+	flip_data(&s, SMALL_BYTES, 61);
 	image_fini(&s.im);
+	image_fini(&tiny.im);
 }
 
 static int count_seen(void *ctx, const void *p, size_t n, struct err *e)
@@ -708,6 +726,27 @@ static void test_verify_length(void **state)
 	image_fini(&s.im);
 }
 
+/* Without a root hash to expect, the tree must still be the data's; then its root hash is told. */
+static void test_check_tree(void **state)
+{
+	CLEANUP(source_free_p) struct source *good = NULL, *bad = NULL;
+	CLEANUP(close_p) int fd = -1;
+	struct digest root = { 0 };
+	struct small s;
+	struct err e = { 0 };
+
+	(void)state;
+	small_init(&s);
+	fd = small_file(&s);
+	assert_int_equal(source_mem_new(bytes_of(s.data, SMALL_BYTES), &good, &e), 0);
+	assert_int_equal(verity_check_tree(&s.p, good, fd, 512, NULL, NULL, &root, &e), 0);
+	assert_true(digest_equal(&root, &s.root));
+	s.data[SMALL_BYTES - 1] ^= 1;
+	assert_int_equal(source_mem_new(bytes_of(s.data, SMALL_BYTES), &bad, &e), 0);
+	assert_refused(verity_check_tree(&s.p, bad, fd, 512, NULL, NULL, &root, &e), &e, "check of data", 0);
+	image_fini(&s.im);
+}
+
 /* An operator learns which data is damaged: here the text is the contract. */
 static void test_names_damage(void **state)
 {
@@ -754,7 +793,7 @@ int main(void)
 		cmocka_unit_test(test_portions),      cmocka_unit_test(test_length),	     cmocka_unit_test(test_after_end),
 		cmocka_unit_test(test_emit_fails),    cmocka_unit_test(test_params),	     cmocka_unit_test(test_superblock),
 		cmocka_unit_test(test_every_byte),    cmocka_unit_test(test_verify_length),
-		cmocka_unit_test(test_names_damage),
+		cmocka_unit_test(test_check_tree),    cmocka_unit_test(test_names_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 #include "partitions/table.h"
 
 #define DATA_PIECE_BYTES (1024 * 1024)
-#define MEMORY_ALIGN 4096 /* enough for a descriptor opened with O_DIRECT */
+#define MEMORY_ALIGN VERITY_BLOCK_MAX_BYTES /* enough for a descriptor opened with O_DIRECT */
 
 struct verify {
 	const struct verity_params *p;
@@ -23,6 +23,8 @@ struct verify {
 	int hash_fd;
 	uint64_t hash_offset;
 	uint8_t *stored; /* a hash block */
+	uint8_t *piece;	 /* of data, and room for piece_bytes of it */
+	size_t piece_bytes;
 };
 
 static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n)
@@ -80,20 +82,20 @@ static int compare_block(void *ctx, uint64_t offset, const void *block, size_t n
 	return tell_difference(v, offset / v->p->hash_block_bytes, at, e);
 }
 
-static int feed(struct verity_tree *t, const struct verify *v, struct source *data, uint8_t *piece, source_seen_fn seen,
-		void *ctx, struct err *e)
+static int feed(struct verity_tree *t, const struct verify *v, struct source *data, source_seen_fn seen, void *ctx,
+		struct err *e)
 {
 	uint64_t rest = v->p->n_data_blocks * v->p->data_block_bytes;
 
 	while (rest > 0) {
 		size_t n = 0;
-		const int ret = source_read(data, piece, (size_t)min_u64(rest, DATA_PIECE_BYTES), &n, e);
+		const int ret = source_read(data, v->piece, (size_t)min_u64(rest, v->piece_bytes), &n, e);
 
 		if (ret == SOURCE_END)
 			return err_set(e, ERR_TRUST, PART_E_VERITY, "verity: data ends %" PRIu64 " bytes early", rest);
-		if (ret < 0 || verity_tree_update(t, piece, n, e) < 0)
+		if (ret < 0 || verity_tree_update(t, v->piece, n, e) < 0)
 			return -1;
-		if (seen && seen(ctx, piece, n, e) < 0)
+		if (seen && seen(ctx, v->piece, n, e) < 0)
 			return -1;
 		rest -= n;
 	}
@@ -113,11 +115,13 @@ int verity_check_tree(const struct verity_params *p, struct source *data, int ha
 	v.layout = verity_layout_of(p);
 	if (!add_u64(hash_offset, verity_hash_bytes(p), &end) || end > INT64_MAX)
 		return err_set(e, ERR_FORMAT, PART_E_VERITY, "verity: hash tree at %" PRIu64 " is out of range", hash_offset);
-	memory = aligned_alloc(MEMORY_ALIGN, DATA_PIECE_BYTES + VERITY_BLOCK_MAX_BYTES);
+	v.piece_bytes = (size_t)min_u64(p->n_data_blocks * p->data_block_bytes, DATA_PIECE_BYTES);
+	memory = aligned_alloc(MEMORY_ALIGN, MEMORY_ALIGN + (v.piece_bytes + MEMORY_ALIGN - 1) / MEMORY_ALIGN * MEMORY_ALIGN);
 	if (!memory)
 		return err_sys(e, "verity: buffer");
-	v.stored = memory + DATA_PIECE_BYTES;
-	if (verity_tree_new(p, compare_block, &v, &t, e) < 0 || feed(t, &v, data, memory, seen, ctx, e) < 0)
+	v.stored = memory;
+	v.piece = memory + MEMORY_ALIGN;
+	if (verity_tree_new(p, compare_block, &v, &t, e) < 0 || feed(t, &v, data, seen, ctx, e) < 0)
 		return -1;
 	return verity_tree_finish(t, root_hash, e);
 }
