@@ -227,6 +227,9 @@ int part_under_find(const char *sysfs, unsigned major_number, unsigned minor_num
 		if (!any && add_partition(&u, dir, e) < 0)
 			return -1;
 	}
+	/* Devices that stand on each other in a ring stand on nothing. */
+	if (!u.n)
+		return err_set(e, ERR_STATE, PART_E_ACTIVE, "no partition lies under the root file system");
 	*out = u;
 	return 0;
 }

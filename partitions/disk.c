@@ -24,7 +24,7 @@
 #include "partitions/table.h"
 
 #define IO_ALIGN_BYTES 4096
-#define LOCK_TRIES 50
+#define LOCK_TRIES 20
 #define LOCK_PAUSE_MS 100
 
 struct part_disk {

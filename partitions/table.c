@@ -125,12 +125,12 @@ static bool set_of_partition(const struct layout *l, unsigned number, enum part_
 	return false;
 }
 
-static int set_under(const struct part_under *u, const struct layout *l, enum part_set *out, struct err *e)
+int part_table_set_under(const struct part_table *t, const struct part_under *u, enum part_set *out, struct err *e)
 {
 	enum part_set found = PART_SET_A, s;
 
 	for (unsigned i = 0; i < u->n; i++) {
-		if (!set_of_partition(l, u->partition[i], &s))
+		if (!set_of_partition(&t->layout, u->partition[i], &s))
 			return err_set(e, ERR_STATE, PART_E_ACTIVE,
 				       "the root file system lies on partition %u of %s, which belongs to neither set",
 				       u->partition[i], u->disk.name);
@@ -165,7 +165,7 @@ static int find_active(struct part_table *t, enum part_active wish, const struct
 	if (u->disk.major != major_number || u->disk.minor != minor_number)
 		return err_set(e, ERR_STATE, PART_E_ACTIVE, "the running system is on %s, not on %s", u->disk.name,
 			       part_disk_path(t->disk));
-	return set_under(u, &t->layout, &t->active, e);
+	return part_table_set_under(t, u, &t->active, e);
 }
 
 /* The kernel's name for a partition; where it knows none, the name that it would give. */

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "partitions/active.h"
 #include "partitions/disk.h"
 #include "partitions/table.h"
 
@@ -34,6 +35,9 @@ int part_extent_leave_direct(struct part_extent *x, struct err *e);
 
 /* The partition's number, from 1, as the kernel counts. */
 unsigned part_table_number(const struct part_table *t, enum part_set s, enum part_role r);
+
+/* The set that owns all the partitions of @u, which are of the table's disk. Return: 0; -1: ERR_STATE PART_E_ACTIVE */
+int part_table_set_under(const struct part_table *t, const struct part_under *u, enum part_set *out, struct err *e);
 
 /* The disk below; borrowed. part_disk_fd() of it reads through the page cache. */
 const struct part_disk *part_table_disk_of(const struct part_table *t);
