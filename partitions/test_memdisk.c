@@ -1,6 +1,5 @@
 #include "partitions/test_memdisk.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -34,9 +33,10 @@ static int mem_read(void *ctx, uint64_t lba, uint32_t n, void *dst)
 static void record(struct memdisk *m, uint64_t lba, uint32_t n, const void *src)
 {
 	const size_t bytes = (size_t)n * m->io.sector_bytes;
-	struct mem_event *event = &m->log[m->n_log++];
+	struct mem_event *event = &m->log[m->n_log];
 
-	assert(m->n_log <= MEM_EVENTS_MAX);
+	if (m->n_log++ >= MEM_EVENTS_MAX)
+		abort();
 	*event = (struct mem_event){ .lba = lba, .n = n, .data = src ? (uint8_t *)malloc(bytes) : NULL };
 	if (src)
 		memcpy(event->data, src, bytes);
