@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "partitions/table.h"
 #include "partitions/table_internal.h"
@@ -367,30 +368,53 @@ static void make_truncated(void)
 	assert_int_equal(truncate(image(), st.st_size - 512), 0);
 }
 
-static void with_sgdisk(const char *a, const char *b, const char *c)
-{
-	struct mkdisk_params p = mkdisk_params_default();
-	const char *const args[] = { a, b, c, image(), NULL };
-	char out[4096];
+#define TYPE_ROOT "5526016A-1A97-4EA4-B39A-B7C8C6CA4502"
+#define TYPE_HASH "598F10AF-C955-4456-6A99-7720068A6CEA"
+#define TYPE_OTHER "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 
-	make_image(&p);
-	if (sgdisk(args, out, sizeof(out)) != 0)
-		fail_msg("sgdisk: %s", out);
+/* Another program gives partition @number another type; NULL: removes it. */
+static void retype(size_t number, const char *type)
+{
+	struct fdisk_context *c = fdisk_new_context();
+	struct fdisk_parttype *t = fdisk_new_parttype();
+
+	assert_true(c && t);
+	assert_int_equal(fdisk_assign_device(c, image(), 0), 0);
+	if (type) {
+		assert_int_equal(fdisk_parttype_set_typestr(t, type), 0);
+		assert_int_equal(fdisk_set_partition_type(c, number - 1, t), 0);
+	} else {
+		assert_int_equal(fdisk_delete_partition(c, number - 1), 0);
+	}
+	assert_int_equal(fdisk_write_disklabel(c), 0);
+	(void)fdisk_deassign_device(c, 1);
+	fdisk_unref_parttype(t);
+	fdisk_unref_context(c);
 }
 
 static void make_one_boot(void)
 {
-	with_sgdisk("-d", "5", "-v");
+	struct mkdisk_params p = mkdisk_params_default();
+
+	make_image(&p);
+	retype(N_BOOT_B, NULL);
 }
 
 static void make_no_hash(void)
 {
-	with_sgdisk("-d4", "-d", "7");
+	struct mkdisk_params p = mkdisk_params_default();
+
+	make_image(&p);
+	retype(4, NULL);
+	retype(7, TYPE_OTHER);
 }
 
 static void make_three_roots(void)
 {
-	with_sgdisk("-d8", "-n8:0:0", "-t8:5526016a-1a97-4ea4-b39a-b7c8c6ca4502");
+	struct mkdisk_params p = mkdisk_params_default();
+
+	make_image(&p);
+	retype(N_PRIVATE, TYPE_ROOT);
 }
 
 static void test_refused(void **state)
@@ -502,12 +526,8 @@ static void test_changed_layout(void **state)
 	(void)state;
 	make_image(&p);
 	t = open_as(PART_ACTIVE_A);
-	{
-		const char *const args[] = { "-d", "4", "-n4:0:+512K", "-t4:598f10af-c955-4456-6a99-7720068a6cea", image(), NULL };
-		char out[4096];
-
-		assert_int_equal(sgdisk(args, out, sizeof(out)), 0);
-	}
+	retype(4, TYPE_OTHER);
+	retype(N_PRIVATE, TYPE_HASH);
 	assert_int_equal(part_table_clear_inactive(t, &e), -1);
 	assert_int_equal(e.kind, ERR_STATE);
 	assert_string_equal(e.reason, PART_E_SETS);
@@ -638,6 +658,7 @@ static int set_up(void **state)
 	char with_sbin[4096];
 
 	(void)state;
+	log_init("test", LOG_ERROR);
 	/* sgdisk lies where a user's PATH may not lead. */
 	(void)snprintf(with_sbin, sizeof(with_sbin), "%s:/usr/sbin:/sbin", path ? path : "/usr/bin:/bin");
 	scratch_make(&scratch);
