@@ -49,10 +49,10 @@ static int ask_passphrase(char *out, int cap, int rwflag, void *arg)
 	return (int)n;
 }
 
-/* True if the queue tells of a file that is not there; leaves the queue as it is. */
+/* True if the last failure is that of a file that is not there; leaves the queue as it is. */
 static bool queue_has_enoent(void)
 {
-	const unsigned long code = ERR_peek_error();
+	const unsigned long code = ERR_peek_last_error();
 
 	return ERR_SYSTEM_ERROR(code) && ERR_GET_REASON(code) == ENOENT;
 }
