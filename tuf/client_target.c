@@ -117,6 +117,22 @@ static int target_url(const struct tuf_client *c, const struct tuf_target *t, st
 	return 0;
 }
 
+/*
+ * Here the limit is a signed length, so more is a matter of trust. One byte beyond is let through to the exact stage, which tells so as
+ * well when the server had not announced how much would come.
+ */
+static int fetch_target(struct tuf_client *c, const struct tuf_target *t, const char *url, const char *what, struct source **out,
+			struct err *e)
+{
+	const uint64_t max = t->length == UINT64_MAX ? t->length : t->length + 1;
+
+	if (tuf_fetch_open(c->fetcher, url, max, what, out, e) == 0)
+		return 0;
+	if (e->reason && strcmp(e->reason, TUF_E_LIMIT) == 0)
+		return err_set(e, ERR_TRUST, TUF_E_LENGTH, "%s: longer than its signed length of %" PRIu64 " bytes", what, t->length);
+	return -1;
+}
+
 int tuf_client_open_target(struct tuf_client *c, const struct tuf_target *t, struct source **out, struct err *e)
 {
 	struct buf url = BUF_INIT(TUF_FETCH_URL_MAX_BYTES), what = BUF_INIT(WHAT_BYTES);
@@ -130,7 +146,7 @@ int tuf_client_open_target(struct tuf_client *c, const struct tuf_target *t, str
 	if (t->n_hashes == 0)
 		return err_set(e, ERR_TRUST, TUF_E_DIGEST, "target %s: listed without a sha256 or sha512 digest", t->path);
 	if (buf_printf(&what, e, "target %s", t->path) == 0 && buf_str(&what, e) && target_url(c, t, &url, e) == 0)
-		r = tuf_fetch_open(c->fetcher, (const char *)url.p, t->length, (const char *)what.p, &s, e);
+		r = fetch_target(c, t, (const char *)url.p, (const char *)what.p, &s, e);
 	if (r == 0)
 		r = add_checks(s, t, (const char *)what.p, out, e);
 	buf_fini(&url);
