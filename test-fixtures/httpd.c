@@ -123,22 +123,36 @@ static void decode_path(const char *path, char *out, size_t cap)
 	out[n] = 0;
 }
 
+/* The file under the name as it stands in the URL, else under the decoded one. Return: -1 if there is none */
+static int open_file(const struct httpd *h, const char *path)
+{
+	char name[HEAD_MAX_BYTES], *full = NULL;
+	int fd = -1;
+
+	for (int decoded = 0; decoded < 2 && fd < 0; decoded++) {
+		if (decoded)
+			decode_path(path, name, sizeof(name));
+		else
+			snprintf(name, sizeof(name), "%.*s", (int)strcspn(path, "?"), path);
+		if (strstr(name, "/../"))
+			return -1;
+		must(asprintf(&full, "%s%s", h->folder, name) >= 0, "memory");
+		fd = open(full, O_RDONLY | O_CLOEXEC);
+		free(full);
+	}
+	return fd;
+}
+
 /* Return: false if there is no such regular file */
 static bool read_file(const struct httpd *h, const char *path, struct buf *out)
 {
-	char name[HEAD_MAX_BYTES], *full = NULL;
 	struct stat st;
 	struct err e;
 
 	if (!h->folder)
 		return false;
-	decode_path(path, name, sizeof(name));
-	if (strstr(name, "/../"))
-		return false;
-	must(asprintf(&full, "%s%s", h->folder, name) >= 0, "memory");
-	const int fd = open(full, O_RDONLY | O_CLOEXEC);
+	const int fd = open_file(h, path);
 
-	free(full);
 	if (fd < 0)
 		return false;
 	const bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);

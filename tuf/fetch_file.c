@@ -1,9 +1,15 @@
-/* Opened by hand, not by curl, which can neither pause a local file nor tell a missing one from an unreadable one. */
+/*
+ * Opened by hand, not by curl, which can neither pause a local file nor tell a missing one from an unreadable one.
+ *
+ * Two customs meet here: a folder that a web server serves has decoded names, and one that tough reads by file:// has them as they stand
+ * in the URL. So the decoded one is tried first, then the other.
+ */
 #include "tuf/fetch_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/bytes.h"
@@ -15,12 +21,15 @@
 #include "tuf/url.h"
 
 /* Anything but a regular file could block, or never end. */
-static int open_regular(const char *path, uint64_t max_bytes, const char *what, const char *shown, struct source **out,
-			struct err *e)
+static int open_regular(const char *path, const char *as_it_stands, uint64_t max_bytes, const char *what,
+			const char *shown, struct source **out, struct err *e)
 {
 	CLEANUP(close_p) int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
 	struct stat st;
 
+	/* Where both exist the decoded one is what a web server would have given. */
+	if (fd < 0 && errno == ENOENT)
+		fd = sys_openat(AT_FDCWD, as_it_stands, O_RDONLY | O_NONBLOCK, 0);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
 		return err_set(e, ERR_MISSING, TUF_E_HTTP, "%s: %s: no such file", what, shown);
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -46,7 +55,7 @@ int tuf_fetch_file(const char *url, uint64_t max_bytes, const char *what, struct
 	if (tuf_url_file_path(url, &path, e) < 0 || !buf_str(&path, e))
 		err_wrap(e, "%s: %s", what, shown);
 	else
-		r = open_regular((const char *)path.p, max_bytes, what, shown, out, e);
+		r = open_regular((const char *)path.p, strchr(url + strlen("file://"), '/'), max_bytes, what, shown, out, e);
 	buf_fini(&path);
 	return r;
 }
