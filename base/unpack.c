@@ -14,7 +14,7 @@
 #include "base/num.h"
 #include "base/unpack_codec.h"
 
-#define INPUT_BYTES (128 * 1024)
+#define INPUT_BYTES (64 * 1024)
 #define IDLE_MAX 4 /* steps in a row that neither take nor give, with input at hand: a decoder gone wrong */
 #define XZ_PADDING_BYTES 4
 #define SKIPPABLE_HEADER_BYTES 8
