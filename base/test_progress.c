@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -201,6 +202,24 @@ static FILE *open_terminal(unsigned short columns, int *other)
 	return fdopen(near, "w");
 }
 
+/* Up to the line feed: the kernel hands over what was written in pieces, and not at once. */
+static void read_line(int far, char *text, size_t size)
+{
+	size_t n = 0;
+
+	do {
+		struct pollfd p = { .fd = far, .events = POLLIN };
+
+		assert_true(n < size - 1);
+		assert_int_equal(poll(&p, 1, 5000), 1);
+		const ssize_t got = read(far, text + n, size - 1 - n);
+
+		assert_true(got > 0);
+		n += (size_t)got;
+	} while (!memchr(text, '\n', n));
+	text[n] = '\0';
+}
+
 static void test_terminal(void **state)
 {
 	static const struct {
@@ -225,10 +244,7 @@ static void test_terminal(void **state)
 		progress_add(&p, 1 * MIB, 199);	 /* too soon */
 		progress_add(&p, 48 * MIB, 199); /* too soon, shown by the end */
 		progress_end(&p, 1000);
-		const ssize_t n = read(far, text, sizeof(text) - 1);
-
-		assert_true(n > 0);
-		text[n] = '\0';
+		read_line(far, text, sizeof(text));
 		unsigned int redrawn = 0;
 
 		for (const char *at = text; (at = strstr(at, "\r\033[K")); at++)
