@@ -1,9 +1,9 @@
 """The life of updates on one disk, bits and all: A to B, confirmed, B to A, and a fallback, judged by sgdisk and veritysetup."""
+import fcntl
 import json
 import unittest
 
-from lab import BUSY, FLIPSIDE, Lab, MISSING, OK, STATE, run
-import fcntl
+from lab import BUSY, FLIPSIDE, Lab, MISSING, STATE, run
 
 
 def root_hash(lab, version):

@@ -5,7 +5,7 @@ import lzma
 import subprocess
 import unittest
 
-from lab import FORMAT, Lab, MIB, REPO, ARCH, TRUST, run
+from lab import FORMAT, Lab, REPO, TRUST, run
 
 CUTS = 20
 
