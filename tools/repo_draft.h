@@ -3,8 +3,7 @@
  * own names. What is known of a version's images stays in the draft after they are published, so that an update may be added later.
  *
  *	{ "targets": { NAME: { "length": N, "sha256": HEX } },
- *	  "images": [ { "variant", "arch", "version", "root_hash": HEX,
- *			"verity": { "hash_algorithm", "data_block_size", "hash_block_size", "data_blocks", "salt": HEX, "uuid": HEX },
+ *	  "images": [ { "variant", "arch", "version", "verity": { as in updater/verity_json.h },
  *			"boot", "root", "hash": { "target": NAME, "size": unpacked bytes } } ] }
  */
 #ifndef FLIPSIDE_TOOLS_REPO_DRAFT_H

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "tools/repo_draft.h"
+#include "updater/verity_json.h"
 
 static int bad(struct err *e, const char *path, const char *why)
 {
@@ -44,31 +45,6 @@ static int parse_target(void *ctx, const char *name, json_t *value, const char *
 	return draft_add_target(d, &t, e);
 }
 
-static int parse_verity(struct json_in *in, struct verity_params *out, struct err *e)
-{
-	struct json_in v = json_get_object(in, "verity");
-	const char *alg = NULL, *salt = NULL;
-	uint64_t data_block = 0, hash_block = 0, n = 0;
-	struct verity_params p;
-
-	json_get_str(&v, "hash_algorithm", 16, &alg);
-	json_get_u64(&v, "data_block_size", 1, UINT32_MAX, &data_block);
-	json_get_u64(&v, "hash_block_size", 1, UINT32_MAX, &hash_block);
-	json_get_u64(&v, "data_blocks", 1, INT64_MAX, &n);
-	json_get_str(&v, "salt", 2 * (size_t)VERITY_SALT_MAX_BYTES, &salt);
-	p = verity_params_default(n);
-	json_get_hex(&v, "uuid", p.uuid, VERITY_UUID_BYTES);
-	if (json_in_join(in, &v) < 0)
-		return -1;
-	p.data_block_bytes = (uint32_t)data_block;
-	p.hash_block_bytes = (uint32_t)hash_block;
-	p.salt_bytes = (uint16_t)(strlen(salt) / 2);
-	if (!digest_parse_name(alg, &p.alg) || !hex_decode(salt, strlen(salt), p.salt, p.salt_bytes))
-		return bad(e, in->path, "verity: an unknown hash algorithm, or a salt that is not hexadecimal");
-	*out = p;
-	return verity_params_check(out, e);
-}
-
 static void get_image(struct json_in *in, struct draft_images *m, enum part_role role)
 {
 	struct json_in i = json_get_object(in, part_role_name(role));
@@ -91,10 +67,10 @@ static int parse_images(void *ctx, const char *name, json_t *value, const char *
 	get_text(&in, "version", version, sizeof(version));
 	for (int r = 0; r < PART_N_ROLES; r++)
 		get_image(&in, &m, (enum part_role)r);
-	if (json_in_end(&in) < 0 || parse_verity(&in, &m.verity, e) < 0)
-		return -1;
-	m.root_hash.alg = m.verity.alg;
-	json_get_hex(&in, "root_hash", m.root_hash.v, digest_size(m.verity.alg));
+	struct json_in v = json_get_object(&in, "verity");
+
+	verity_json_get(&v, &m.verity, &m.root_hash);
+	json_in_join(&in, &v);
 	if (json_in_end(&in) < 0 || version_parse(version, &m.version, e) < 0)
 		return -1;
 	return draft_add_images(d, &m, e);
@@ -125,17 +101,6 @@ static json_t *target_json(const struct draft_target *t)
 	return json_pack("{sI, ss}", "length", (json_int_t)t->length, "sha256", hex);
 }
 
-static json_t *verity_json(const struct verity_params *p)
-{
-	char salt[2 * VERITY_SALT_MAX_BYTES + 1], uuid[2 * VERITY_UUID_BYTES + 1];
-
-	hex_encode(p->salt, p->salt_bytes, salt);
-	hex_encode(p->uuid, sizeof(p->uuid), uuid);
-	return json_pack("{ss, sI, sI, sI, ss, ss}", "hash_algorithm", digest_name(p->alg), "data_block_size",
-			 (json_int_t)p->data_block_bytes, "hash_block_size", (json_int_t)p->hash_block_bytes, "data_blocks",
-			 (json_int_t)p->n_data_blocks, "salt", salt, "uuid", uuid);
-}
-
 static json_t *image_json(const struct draft_images *m, enum part_role r)
 {
 	return json_pack("{ss, sI}", "target", m->targets[r], "size", (json_int_t)m->sizes[r]);
@@ -143,12 +108,9 @@ static json_t *image_json(const struct draft_images *m, enum part_role r)
 
 static json_t *images_json(const struct draft_images *m)
 {
-	char hex[2 * DIGEST_MAX_BYTES + 1];
-
-	digest_hex(&m->root_hash, hex);
-	return json_pack("{ss, ss, ss, ss, so, so, so, so}", "variant", m->variant, "arch", m->arch, "version", m->version.text,
-			 "root_hash", hex, "verity", verity_json(&m->verity), "boot", image_json(m, PART_BOOT), "root",
-			 image_json(m, PART_ROOT), "hash", image_json(m, PART_HASH));
+	return json_pack("{ss, ss, ss, so, so, so, so}", "variant", m->variant, "arch", m->arch, "version", m->version.text, "verity",
+			 verity_json_of(&m->verity, &m->root_hash), "boot", image_json(m, PART_BOOT), "root", image_json(m, PART_ROOT),
+			 "hash", image_json(m, PART_HASH));
 }
 
 int draft_print(const struct draft *d, struct buf *out, struct err *e)

@@ -81,19 +81,20 @@ static json_t *role_json(const struct view *v, enum tuf_type t)
 	return j;
 }
 
-static json_t *updates_json(const struct view *v)
+/* A member of the manifest in the manifest's own form; an empty array where no manifest is. */
+static int manifest_json(const struct view *v, const char *name, json_t **out, struct err *e)
 {
-	json_t *list = json_array();
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(MANIFEST_MAX_BYTES);
+	CLEANUP(json_decref_p) json_t *whole = NULL;
 
-	for (size_t i = 0; v->manifest && i < v->manifest->n_updates; i++) {
-		const struct manifest_update *u = &v->manifest->updates[i];
-
-		json_array_append_new(list, json_pack("{ss, ss, ss, ss, sI, ss, ss, ss}", "variant", u->variant, "arch", u->arch, "version",
-						      u->version.text, "max_version", u->max_version.text, "waves",
-						      (json_int_t)u->n_waves, "boot", u->images[PART_BOOT], "root", u->images[PART_ROOT],
-						      "hash", u->images[PART_HASH]));
+	if (!v->manifest) {
+		*out = json_array();
+		return 0;
 	}
-	return list;
+	if (manifest_print(v->manifest, &text, e) < 0 || json_load_bytes(buf_bytes(&text), &whole, e) < 0)
+		return -1;
+	*out = json_incref(json_object_get(whole, name));
+	return 0;
 }
 
 static json_t *targets_json(const struct view *v)
@@ -115,12 +116,16 @@ static json_t *targets_json(const struct view *v)
 
 static int show_json(const struct view *v, struct err *e)
 {
-	json_t *roles = json_object();
+	CLEANUP(json_decref_p) json_t *updates = NULL;
+	json_t *roles;
 
+	if (manifest_json(v, "updates", &updates, e) < 0)
+		return -1;
+	roles = json_object();
 	for (int t = 0; t < TUF_TYPES; t++)
 		json_object_set_new(roles, tuf_type_name((enum tuf_type)t), role_json(v, (enum tuf_type)t));
 	CLEANUP(json_decref_p) json_t *j =
-		json_pack("{sb, so, so, so}", "published", v->state.published, "roles", roles, "updates", updates_json(v), "targets",
+		json_pack("{sb, so, sO, so}", "published", v->state.published, "roles", roles, "updates", updates, "targets",
 			  targets_json(v));
 
 	return j ? json_print(j, stdout, e) : err_set(e, ERR_SYSTEM, "memory", "out of memory");

@@ -10,12 +10,13 @@
 
 #define HEX64 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define HEX32 "00112233445566778899aabbccddeeff"
+#define UUID "00112233-4455-6677-8899-aabbccddeeff"
 #define VERITY                                                                                                                          \
-	"{\"hash_algorithm\":\"sha256\",\"data_block_size\":4096,\"hash_block_size\":4096,\"data_blocks\":7,\"salt\":\"abcd\",\"uuid\":\"" HEX32 \
-	"\"}"
+	"{\"algorithm\":\"sha256\",\"data_block_size\":4096,\"hash_block_size\":4096,\"data_blocks\":7,\"salt\":\"abcd\",\"uuid\":\"" UUID \
+	"\",\"root_hash\":\"" HEX64 "\"}"
 #define IMAGE(n) "{\"target\":\"" n "\",\"size\":28672}"
 #define IMAGES(version, verity)                                                                                                         \
-	"{\"variant\":\"metal\",\"arch\":\"x86_64\",\"version\":\"" version "\",\"root_hash\":\"" HEX64 "\",\"verity\":" verity            \
+	"{\"variant\":\"metal\",\"arch\":\"x86_64\",\"version\":\"" version "\",\"verity\":" verity            \
 	",\"boot\":" IMAGE("b") ",\"root\":" IMAGE("r") ",\"hash\":" IMAGE("h") "}"
 #define TARGET "\"t.zst\":{\"length\":5,\"sha256\":\"" HEX64 "\"}"
 #define DRAFT(targets, images) "{\"targets\":{" targets "},\"images\":[" images "]}"
@@ -118,14 +119,16 @@ static void test_refused(void **state)
 		{ "same target twice", DRAFT(TARGET "," TARGET, "") },
 		{ "bad version", DRAFT("", IMAGES("1.2", VERITY)) },
 		{ "verity is text", DRAFT("", IMAGES("1.2.3", "\"x\"")) },
-		{ "unknown hash", DRAFT("", IMAGES("1.2.3", "{\"hash_algorithm\":\"md5\",\"data_block_size\":4096,\"hash_block_size\":4096,"
-								 "\"data_blocks\":7,\"salt\":\"\",\"uuid\":\"" HEX32 "\"}")) },
-		{ "odd block", DRAFT("", IMAGES("1.2.3", "{\"hash_algorithm\":\"sha256\",\"data_block_size\":4095,\"hash_block_size\":4096,"
-							      "\"data_blocks\":7,\"salt\":\"\",\"uuid\":\"" HEX32 "\"}")) },
-		{ "odd salt", DRAFT("", IMAGES("1.2.3", "{\"hash_algorithm\":\"sha256\",\"data_block_size\":4096,\"hash_block_size\":4096,"
-							     "\"data_blocks\":7,\"salt\":\"abc\",\"uuid\":\"" HEX32 "\"}")) },
-		{ "no blocks", DRAFT("", IMAGES("1.2.3", "{\"hash_algorithm\":\"sha256\",\"data_block_size\":4096,\"hash_block_size\":4096,"
-							      "\"data_blocks\":0,\"salt\":\"\",\"uuid\":\"" HEX32 "\"}")) },
+		{ "unknown hash", DRAFT("", IMAGES("1.2.3", "{\"algorithm\":\"md5\",\"data_block_size\":4096,\"hash_block_size\":4096,"
+								 "\"data_blocks\":7,\"salt\":\"\",\"uuid\":\"" UUID "\",\"root_hash\":\"" HEX64 "\"}")) },
+		{ "odd block", DRAFT("", IMAGES("1.2.3", "{\"algorithm\":\"sha256\",\"data_block_size\":4095,\"hash_block_size\":4096,"
+							      "\"data_blocks\":7,\"salt\":\"\",\"uuid\":\"" UUID "\",\"root_hash\":\"" HEX64 "\"}")) },
+		{ "odd salt", DRAFT("", IMAGES("1.2.3", "{\"algorithm\":\"sha256\",\"data_block_size\":4096,\"hash_block_size\":4096,"
+							     "\"data_blocks\":7,\"salt\":\"abc\",\"uuid\":\"" UUID "\",\"root_hash\":\"" HEX64 "\"}")) },
+		{ "no root hash", DRAFT("", IMAGES("1.2.3", "{\"algorithm\":\"sha256\",\"data_block_size\":4096,\"hash_block_size\":4096,"
+							 "\"data_blocks\":7,\"salt\":\"\",\"uuid\":\"" UUID "\"}")) },
+		{ "no blocks", DRAFT("", IMAGES("1.2.3", "{\"algorithm\":\"sha256\",\"data_block_size\":4096,\"hash_block_size\":4096,"
+							      "\"data_blocks\":0,\"salt\":\"\",\"uuid\":\"" UUID "\",\"root_hash\":\"" HEX64 "\"}")) },
 	};
 
 	(void)state;
