@@ -1,4 +1,6 @@
 /* mkdisk: a disk image with two partition sets, for demos and end-to-end tests. */
+#include <string.h>
+
 #include "base/cli.h"
 #include "base/num.h"
 #include "test-fixtures/mkdisk.h"
@@ -6,7 +8,28 @@
 struct options {
 	struct mkdisk_params params;
 	uint64_t sector_bytes;
+	const char *set_a, *set_b;
 };
+
+/* "2/1/0": priority, tries left, successful, to attribute bits 48 to 56. NULL leaves what is there. */
+static int parse_bits(const char *s, uint64_t *attributes, struct err *e)
+{
+	static const uint64_t most[3] = { 15, 15, 1 };
+	uint64_t v[3];
+	const char *at = s;
+
+	if (!s)
+		return 0;
+	for (size_t i = 0; i < 3; i++) {
+		const size_t n = strcspn(at, "/");
+
+		if (!num_parse_u64_n(at, n, 0, most[i], &v[i]) || (at[n] == '/') != (i < 2))
+			return err_set(e, ERR_USAGE, NULL, "\"%s\" is not PRIORITY/TRIES/SUCCESSFUL, as 2/1/0", s);
+		at += n + (i < 2);
+	}
+	*attributes = v[0] << 48 | v[1] << 52 | v[2] << 56;
+	return 0;
+}
 
 static int run(void *ctx, int argc, char **argv, struct err *e)
 {
@@ -15,6 +38,8 @@ static int run(void *ctx, int argc, char **argv, struct err *e)
 	(void)argc;
 	/* An odd size is refused by mkdisk(); one too large for 32 bits must not become a good one on the way. */
 	o->params.sector_bytes = o->sector_bytes > UINT32_MAX ? 0 : (uint32_t)o->sector_bytes;
+	if (parse_bits(o->set_a, &o->params.attributes_a, e) < 0 || parse_bits(o->set_b, &o->params.attributes_b, e) < 0)
+		return -1;
 	return mkdisk(argv[0], &o->params, e);
 }
 
@@ -28,10 +53,12 @@ int main(int argc, char **argv)
 		{ "root-b-mib", 0, CLI_NUMBER, &o.params.root_b_mib, "N", "set B's, if it is to differ", NULL },
 		{ "hash-mib", 0, CLI_NUMBER, &o.params.hash_mib, "N", "each hash partition; default 1", NULL },
 		{ "private-mib", 0, CLI_NUMBER, &o.params.private_mib, "N", "private, 0 for none; default 4", NULL },
+		{ "set-a", 0, CLI_STRING, &o.set_a, "P/T/S", "bits of set A: priority/tries/successful; default 1/0/1", NULL },
+		{ "set-b", 0, CLI_STRING, &o.set_b, "P/T/S", "bits of set B; default 0/0/0", NULL },
 		{ "sector", 0, CLI_NUMBER, &o.sector_bytes, "BYTES", "512 or 4096; default 512", NULL },
 	};
 	const struct cli_verb verbs[] = {
-		{ "", "FILE", 1, 1, "Make a sparse disk image with partition sets A (1/0/1) and B (0/0/0).", run },
+		{ "", "FILE", 1, 1, "Make a sparse disk image with two partition sets.", run },
 	};
 	const struct cli_program program = {
 		.name = "mkdisk",
