@@ -61,6 +61,13 @@ static void get_version(struct json_in *in, const char *name, struct version *ou
 		json_in_fail(in, name, "%s", why.msg);
 }
 
+/* json_get_each() takes arrays as well, whose elements have no name: a parser that needs names asks first. */
+static void require_object(struct json_in *in, const char *name)
+{
+	if (!in->failed && !json_is_object(json_object_get(in->obj, name)))
+		json_in_fail(in, name, "not an object");
+}
+
 static int parse_wave(void *ctx, const char *name, json_t *value, const char *path, struct err *e)
 {
 	struct manifest_update *u = ctx;
@@ -136,6 +143,7 @@ static int parse_update(void *ctx, const char *name, json_t *value, const char *
 	get_name(&in, "arch", &u.arch);
 	get_version(&in, "version", &u.version);
 	get_version(&in, "max_version", &u.max_version);
+	require_object(&in, "waves");
 	json_get_each(&in, "waves", MANIFEST_WAVES_MAX, parse_wave, &u);
 	if (!in.failed)
 		sort_waves(&in, &u);
@@ -239,8 +247,7 @@ int manifest_parse(struct bytes json, struct manifest **out, struct err *e)
 	in = json_in_object(root, "manifest", e);
 	if (!in.failed && !json_is_array(json_object_get(root, "updates")))
 		json_in_fail(&in, "updates", "not an array");
-	if (!in.failed && !json_is_object(json_object_get(root, "migrations")))
-		json_in_fail(&in, "migrations", "not an object");
+	require_object(&in, "migrations");
 	json_get_each(&in, "updates", MANIFEST_UPDATES_MAX, parse_update, m);
 	json_get_each(&in, "migrations", MANIFEST_MIGRATIONS_MAX, parse_step, m);
 	if (!in.failed)

@@ -120,6 +120,8 @@ static int read_available(struct json_in *in, struct status *s)
 
 	if (!l)
 		return err_sys(in->e, "status");
+	if (!json_is_array(json_object_get(in->obj, "available_updates")))
+		json_in_fail(in, "available_updates", "not an array");
 	json_get_each(in, "available_updates", AVAILABLE_MAX, parse_available, l);
 	if (json_in_end(in) < 0)
 		return -1;

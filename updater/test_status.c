@@ -137,6 +137,7 @@ static void test_refused(void **state)
 		{ "no state", "\"update_state\"", "\"state\"", -1 },
 		{ "unknown state", "\"Staged\"", "\"staged\"", -1 },
 		{ "no list", "\"available_updates\"", "\"updates\"", -1 },
+		{ "list an object", "\"available_updates\": [\n    \"1.4.2\",\n    \"1.4.1\"\n  ]", "\"available_updates\": {}", -1 },
 		{ "list of numbers", "\"1.4.1\"\n  ]", "1\n  ]", -1 },
 		{ "list of no versions", "\"1.4.1\"\n  ]", "\"1.4\"\n  ]", -1 },
 		{ "no chosen", "\"chosen_update\"", "\"chosen\"", -1 },
