@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -325,6 +326,8 @@ static void *accept_all(void *ctx)
 
 		if (fd < 0)
 			continue;
+		/* Heads and bodies go out apart: with Nagle's delay every answer would take 40 ms. */
+		must(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)) == 0, "TCP_NODELAY");
 		pthread_mutex_lock(&h->lock);
 		must(h->n_connections < CONNECTIONS_MAX, "too many connections");
 		struct connection *c = &h->connections[h->n_connections++];
