@@ -11,6 +11,7 @@
  */
 #include "tuf/client.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,17 +25,31 @@
 
 #define FILE_NAME_BYTES (TUF_NAME_MAX_BYTES + 40)
 
-bool tuf_client_stored(const struct tuf_client *c, const char *role, size_t max_bytes, struct buf *out)
+int tuf_client_stored(const struct tuf_client *c, const char *role, size_t max_bytes, struct buf *out, struct err *e)
 {
-	struct err e = { 0 };
+	struct err why = { 0 };
 
 	out->max = max_bytes;
-	if (tuf_store_load(c->store, role, out, &e) == 0)
-		return true;
-	if (e.kind != ERR_MISSING)
-		log_debug("%s; going on without it", e.msg);
+	if (tuf_store_load(c->store, role, out, &why) == 0)
+		return 0;
 	buf_fini(out);
-	return false;
+	if (why.kind == ERR_SYSTEM && why.sys != 0 && why.sys != EIO) {
+		*e = why;
+		return -1;
+	}
+	if (why.kind != ERR_MISSING)
+		log_debug("%s; going on without it", why.msg);
+	return TUF_ABSENT;
+}
+
+int tuf_client_pass_over(const struct err *why, struct err *e)
+{
+	if (why->kind == ERR_SYSTEM) {
+		*e = *why;
+		return err_wrap(e, "stored");
+	}
+	log_debug("stored %s; going on without it", why->msg);
+	return 0;
 }
 
 int tuf_client_fetch(const struct tuf_client *c, const char *role, const struct tuf_next *next, struct buf *out, struct err *e)
@@ -128,10 +143,11 @@ static int refresh_timestamp(struct tuf_client *c, struct tuf_trusted *t, struct
 	struct err why;
 	int r;
 
-	if (tuf_client_stored(c, "timestamp", tuf_type_max_bytes(TUF_TIMESTAMP), &stored) &&
-	    tuf_trusted_load_timestamp(t, buf_bytes(&stored), &why) < 0)
-		log_debug("stored %s; going on without it", why.msg);
-	r = fetch_next(c, t, "timestamp", &in, e);
+	r = tuf_client_stored(c, "timestamp", tuf_type_max_bytes(TUF_TIMESTAMP), &stored, e);
+	if (r == 0 && tuf_trusted_load_timestamp(t, buf_bytes(&stored), &why) < 0)
+		r = tuf_client_pass_over(&why, e);
+	if (r >= 0)
+		r = fetch_next(c, t, "timestamp", &in, e);
 	if (r == 0 && (r = tuf_trusted_update_timestamp(t, buf_bytes(&in), e)) == 0)
 		r = tuf_store_save(c->store, "timestamp", buf_bytes(&in), e);
 	buf_fini(&stored);
@@ -143,14 +159,14 @@ static int refresh_snapshot(struct tuf_client *c, struct tuf_trusted *t, struct 
 {
 	struct buf stored = { 0 }, in = { 0 };
 	struct err why;
-	int r = -1;
+	int r = tuf_client_stored(c, "snapshot", tuf_type_max_bytes(TUF_SNAPSHOT), &stored, e);
+	bool due = r > 0;
 
-	if (tuf_client_stored(c, "snapshot", tuf_type_max_bytes(TUF_SNAPSHOT), &stored)) {
-		r = tuf_trusted_load_snapshot(t, buf_bytes(&stored), &why);
-		if (r != 0)
-			log_debug("stored %s; asking for another", why.msg);
+	if (r == 0 && tuf_trusted_load_snapshot(t, buf_bytes(&stored), &why) != 0) {
+		r = tuf_client_pass_over(&why, e);
+		due = r == 0;
 	}
-	if (r != 0) {
+	if (due) {
 		r = fetch_next(c, t, "snapshot", &in, e);
 		if (r == 0)
 			r = tuf_trusted_update_snapshot(t, buf_bytes(&in), e);
@@ -166,14 +182,14 @@ static int refresh_targets(struct tuf_client *c, struct tuf_trusted *t, struct e
 {
 	struct buf stored = { 0 }, in = { 0 };
 	struct err why;
-	int r = -1;
+	int r = tuf_client_stored(c, "targets", tuf_type_max_bytes(TUF_TARGETS), &stored, e);
+	bool due = r > 0;
 
-	if (tuf_client_stored(c, "targets", tuf_type_max_bytes(TUF_TARGETS), &stored)) {
-		r = tuf_trusted_update_targets(t, buf_bytes(&stored), &why);
-		if (r < 0)
-			log_debug("stored %s; asking for another", why.msg);
+	if (r == 0 && tuf_trusted_update_targets(t, buf_bytes(&stored), &why) < 0) {
+		r = tuf_client_pass_over(&why, e);
+		due = r == 0;
 	}
-	if (r < 0) {
+	if (due) {
 		r = fetch_next(c, t, "targets", &in, e);
 		if (r == 0)
 			r = tuf_trusted_update_targets(t, buf_bytes(&in), e);
@@ -298,10 +314,13 @@ static int choose_root(struct tuf_client *c, struct bytes shipped, struct err *e
 	CLEANUP(tuf_trusted_free_p) struct tuf_trusted *of_store = NULL;
 	CLEANUP(tuf_trusted_free_p) struct tuf_trusted *of_ship = NULL;
 	struct err why = { 0 };
+	const int r = tuf_client_stored(c, "root", tuf_type_max_bytes(TUF_ROOT), &c->root, e);
 
-	if (tuf_client_stored(c, "root", tuf_type_max_bytes(TUF_ROOT), &c->root) &&
-	    tuf_trusted_new(buf_bytes(&c->root), c->now_sec, TUF_EXPIRY_ENFORCED, &of_store, &why) < 0) {
-		log_debug("stored %s; going on without it", why.msg);
+	if (r < 0)
+		return -1;
+	if (r == 0 && tuf_trusted_new(buf_bytes(&c->root), c->now_sec, TUF_EXPIRY_ENFORCED, &of_store, &why) < 0) {
+		if (tuf_client_pass_over(&why, e) < 0)
+			return -1;
 		if (!shipped.p) {
 			*e = why;
 			return err_wrap(e, "stored");

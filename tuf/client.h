@@ -84,8 +84,8 @@ int tuf_client_find(struct tuf_client *c, const char *path, struct tuf_target *o
  * tuf_client_open_target() - stream a target; SOURCE_END only after its whole length and every digest agreed
  * Requests consistent-snapshot names when the root says so (5.7.3), by the first of the hashes.
  * Return: 0 with *@out the caller's; -1: ERR_MISSING the server has no such file, ERR_NETWORK, ERR_STATE offline, ERR_USAGE without
- * targets URL, ERR_TRUST TUF_E_DIGEST without a known hash. Reading: ERR_FORMAT TUF_E_LIMIT too long (here too when announced),
- * ERR_TRUST TUF_E_LENGTH too short, ERR_TRUST TUF_E_DIGEST, ERR_NETWORK
+ * targets URL, ERR_TRUST TUF_E_DIGEST without a known hash, ERR_TRUST TUF_E_LENGTH when more bytes are announced. Reading: ERR_TRUST
+ * TUF_E_LENGTH, ERR_TRUST TUF_E_DIGEST, ERR_NETWORK
  */
 int tuf_client_open_target(struct tuf_client *c, const struct tuf_target *t, struct source **out, struct err *e);
 

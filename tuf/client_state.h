@@ -19,8 +19,21 @@ struct tuf_client {
 	char **role_names;
 };
 
-/* The stored file of @role as far as it can be had. Return: true with *@out; false: as if absent, told at debug level */
-bool tuf_client_stored(const struct tuf_client *c, const char *role, size_t max_bytes, struct buf *out);
+#define TUF_ABSENT 1
+
+/**
+ * tuf_client_stored() - the stored file of @role, as it is
+ * @out: must be empty; gets its maximum here
+ * Return: 0; TUF_ABSENT: it is not there or cannot be read any more (too large, no regular file, a bad disk), told at debug level;
+ * -1: ERR_SYSTEM for trouble that says nothing about the file, such as no memory: what is stored must then not be passed over
+ */
+int tuf_client_stored(const struct tuf_client *c, const char *role, size_t max_bytes, struct buf *out, struct err *e);
+
+/**
+ * tuf_client_pass_over() - a stored file was refused because of @why
+ * Return: 0: the file is to blame, and it is told at debug level; -1 with *e: the system is, so nothing is known of the file
+ */
+int tuf_client_pass_over(const struct err *why, struct err *e);
 
 /* Fetches the file of @role as the trusted set says; @out must be empty and gets its maximum here. */
 int tuf_client_fetch(const struct tuf_client *c, const char *role, const struct tuf_next *next, struct buf *out, struct err *e);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "tuf/client_state.h"
 #include "tuf/search.h"
 #include "tuf/url.h"
@@ -19,14 +18,14 @@ static int load_delegated(struct tuf_client *c, const struct tuf_search_at *at, 
 {
 	struct buf stored = { 0 }, in = { 0 };
 	struct err why;
-	int r = -1;
+	int r = tuf_client_stored(c, at->role, tuf_type_max_bytes(TUF_TARGETS), &stored, e);
+	bool due = r > 0;
 
-	if (tuf_client_stored(c, at->role, tuf_type_max_bytes(TUF_TARGETS), &stored)) {
-		r = tuf_trusted_update_delegated(c->trusted, at->from, at->role, buf_bytes(&stored), NULL, &why);
-		if (r < 0)
-			log_debug("stored %s; asking for another", why.msg);
+	if (r == 0 && tuf_trusted_update_delegated(c->trusted, at->from, at->role, buf_bytes(&stored), NULL, &why) < 0) {
+		r = tuf_client_pass_over(&why, e);
+		due = r == 0;
 	}
-	if (r < 0) {
+	if (due) {
 		r = tuf_client_fetch(c, at->role, &at->next, &in, e);
 		if (r == 0)
 			r = tuf_trusted_update_delegated(c->trusted, at->from, at->role, buf_bytes(&in), NULL, e);

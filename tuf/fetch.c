@@ -3,7 +3,7 @@
  * callback fills it and pauses the transfer when it is full, reading drains it and lets the transfer go on.
  *
  * Invariants:
- * - Bytes of a body are in the buffer only if the status is 200 and the body is within its limit so far.
+ * - Bytes of a body are in the buffer only if the status is 200, and never more of them than the limit.
  * - After the first byte was handed out a transfer is never started again: the reader cannot take bytes back.
  * - HTTP/1.1 only: over HTTP/2 curl takes in a paused stream's whole window, tens of megabytes.
  * - file:// does not go through curl, which cannot pause it and does not tell a missing file from an unreadable one.
@@ -118,21 +118,20 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 		t->skipped += n;
 		return t->skipped > ERROR_BODY_MAX_BYTES ? 0 : n;
 	}
-	if (n > t->max_bytes - t->received) {
-		t->too_long = true;
-		return 0;
-	}
 	if (t->head == t->tail)
 		t->head = t->tail = 0;
 	if (n > sizeof(t->buffer) - t->tail) {
 		t->paused = true;
 		return CURL_WRITEFUNC_PAUSE; /* the same bytes come again */
 	}
-	memcpy(t->buffer + t->tail, p, n);
-	t->tail += n;
-	t->received += n;
-	t->window_bytes += n;
-	return n;
+	const size_t take = (size_t)min_u64(n, t->max_bytes - t->received);
+
+	memcpy(t->buffer + t->tail, p, take);
+	t->tail += take;
+	t->received += take;
+	t->window_bytes += take;
+	t->too_long = take < n;
+	return take; /* less than all of it ends the transfer */
 }
 
 static int stop_check(const struct tuf_fetcher *f, struct err *e)
@@ -296,10 +295,15 @@ static int back_off(struct transfer *t, struct err *e)
 	return stop_check(t->f, e);
 }
 
+static bool may_try_again(const struct transfer *t, bool again)
+{
+	return again && !t->handed_out && t->tries < t->f->o.retries;
+}
+
 /* After a failure in *@e: a new try if one is left. Return: 0 it runs; -1 with *@e as it was, or why no new try began */
 static int transfer_again(struct transfer *t, bool again, struct err *e)
 {
-	if (!again || t->handed_out || t->tries >= t->f->o.retries)
+	if (!may_try_again(t, again))
 		return -1;
 	t->tries++;
 	log_debug("%s; trying again (%u of %u)", e->msg, t->tries, t->f->o.retries);
@@ -316,7 +320,8 @@ static int transfer_wait(struct transfer *t, struct err *e)
 		bool again = false;
 		int r = t->ended ? transfer_verdict(t, &again, e) : 0;
 
-		if (t->tail > t->head && (r == 0 || t->handed_out))
+		/* Bytes that came before a failure, unless another try will bring them again. */
+		if (t->tail > t->head && (r == 0 || !may_try_again(t, again)))
 			return 0;
 		if (r == 0 && t->ended)
 			return SOURCE_END;

@@ -34,7 +34,7 @@ void world_write(struct world *w);
 
 int world_open(struct world *w, struct tuf_client **out, struct err *e);
 
-/* A client of its own: open, refresh, free. @e->kind is ERR_NONE after success. */
+/* A client of its own: open, refresh, free. */
 int world_refresh(struct world *w, struct err *e);
 int world_read_target(struct world *w, const char *path, struct buf *out, struct err *e);
 
