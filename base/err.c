@@ -16,7 +16,7 @@ static void make_printable(char *s)
 			*s = '?';
 }
 
-int err_set(struct err *e, enum err_kind kind, const char *reason, const char *fmt, ...)
+int (err_set)(struct err *e, enum err_kind kind, const char *reason, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -30,7 +30,7 @@ int err_set(struct err *e, enum err_kind kind, const char *reason, const char *f
 	return -1;
 }
 
-int err_sys(struct err *e, const char *fmt, ...)
+int (err_sys)(struct err *e, const char *fmt, ...)
 {
 	int sys = errno;
 	char what[ERR_MSG_BYTES / 2];
@@ -63,7 +63,7 @@ static void cut_middle(char *s, size_t max)
 	memmove(s + head + sizeof(gap) - 1, s + n - tail, tail + 1);
 }
 
-int err_wrap(struct err *e, const char *fmt, ...)
+int (err_wrap)(struct err *e, const char *fmt, ...)
 {
 	char front[ERR_MSG_BYTES / 2];
 	char whole[sizeof(front) + 2 + ERR_MSG_BYTES];

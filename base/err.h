@@ -50,6 +50,11 @@ int err_sys(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2
  */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 
+/* The compiler sees the -1, so that what comes after a failure is known not to run: optimisers and analysers follow it. */
+#define err_set(...) ({ (err_set)(__VA_ARGS__); -1; })
+#define err_sys(...) ({ (err_sys)(__VA_ARGS__); -1; })
+#define err_wrap(...) ({ (err_wrap)(__VA_ARGS__); -1; })
+
 /* The exit code of a program that ends with this kind (0 for ERR_NONE); the one table for all programs. */
 int err_exit_code(enum err_kind kind);
 

@@ -293,8 +293,8 @@ static int temp_choose_name(struct temp *t, struct err *e)
 	return 0;
 }
 
-/* Makes the temporary thing: a link to @target, or if that is NULL a file, open in *@out_fd. */
-static int temp_make(struct temp *t, const char *target, mode_t mode, int *out_fd, struct err *e)
+/* Makes the temporary thing: a link to @target, or if that is NULL a file. Return: the file's descriptor; 0 for a link; -1 */
+static int temp_make(struct temp *t, const char *target, mode_t mode, struct err *e)
 {
 	int r = -1;
 
@@ -309,9 +309,7 @@ static int temp_make(struct temp *t, const char *target, mode_t mode, int *out_f
 	if (r < 0)
 		return err_sys(e, "making a temporary %s for %s", target ? "link" : "file", t->name);
 	t->exists = true;
-	if (!target)
-		*out_fd = r;
-	return 0;
+	return r;
 }
 
 /*
@@ -344,7 +342,7 @@ int file_draft_new(int dir, const char *name, mode_t mode, struct file_draft **o
 	if (!f)
 		return err_sys(e, "a draft of %s", name);
 	f->fd = -1;
-	if (temp_init(&f->temp, dir, name, e) < 0 || temp_make(&f->temp, NULL, mode, &f->fd, e) < 0)
+	if (temp_init(&f->temp, dir, name, e) < 0 || (f->fd = temp_make(&f->temp, NULL, mode, e)) < 0)
 		return -1;
 	*out = TAKE(f);
 	return 0;
@@ -397,7 +395,7 @@ int file_flip_link(int dir, const char *name, const char *target, struct err *e)
 {
 	CLEANUP(temp_fini) struct temp t;
 
-	if (temp_init(&t, dir, name, e) < 0 || temp_make(&t, target, 0, NULL, e) < 0 || temp_place(&t, e) < 0)
+	if (temp_init(&t, dir, name, e) < 0 || temp_make(&t, target, 0, e) < 0 || temp_place(&t, e) < 0)
 		return err_wrap(e, "pointing %s at %s", name, target);
 	return 0;
 }

@@ -25,7 +25,7 @@ static void put_dir(const char *path)
 {
 	char full[512], *slash;
 
-	(void)snprintf(full, sizeof(full), "%s/%s/", root, path);
+	assert_in_range(snprintf(full, sizeof(full), "%s/%s/", root, path), 1, sizeof(full) - 1);
 	for (slash = full + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
 		*slash = '\0';
 		(void)mkdir(full, 0755);
