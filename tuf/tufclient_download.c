@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -46,7 +47,7 @@ static int target_file_name(const char *path, struct buf *out, struct err *e)
 	if (tuf_url_encode(path, false, out, e) < 0 || !buf_str(out, e))
 		return err_wrap(e, "target %s", path);
 	if (!file_name_is_safe((const char *)out->p))
-		return err_set(e, ERR_USAGE, "name", "target %s: no file can have this name", path);
+		return err_set(e, ERR_FORMAT, "name", "target %s: no file can have this name", path);
 	return 0;
 }
 
@@ -95,7 +96,7 @@ static int fetch_to(struct tuf_client *c, const struct options *o, const struct 
 
 	if (tuf_client_open_target(c, t, &from, e) < 0)
 		return -1;
-	progress_init(&progress, stderr, o->quiet || o->json);
+	progress_init(&progress, isatty(STDERR_FILENO) ? stderr : NULL, o->quiet || o->json);
 	if (source_tap_new(from, show_progress, &progress, &tapped, e) < 0)
 		return -1;
 	from = tapped;
