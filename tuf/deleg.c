@@ -13,19 +13,29 @@
 
 #include "base/digest.h"
 
-/* The code point at @p, before @end, and its length. Input is UTF-8 that was checked when it was loaded; a torn end counts by bytes. */
+#define NO_CODE_POINT 0x80000000u
+
+/* The code point at @p, before @end, and its length. Metadata is UTF-8, checked when it was loaded; of other bytes, which a caller may look
+ * for, each is a character of its own beyond all code points, so that none swallows what follows it or equals another. */
 static uint32_t next_char(const char *p, const char *end, size_t *n)
 {
 	const unsigned char c = (unsigned char)*p;
-	const size_t want = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	uint32_t v = want == 1 ? c : c & (0xffu >> (want + 1));
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	const size_t want = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 1;
+	uint32_t v = c & (0xffu >> (want + 1));
 
-	if (want > (size_t)(end - p)) {
-		*n = 1;
+	*n = 1;
+	if (c < 0x80)
 		return c;
-	}
-	for (size_t i = 1; i < want; i++)
+	if (want == 1 || want > (size_t)(end - p))
+		return NO_CODE_POINT | c;
+	for (size_t i = 1; i < want; i++) {
+		if (((unsigned char)p[i] & 0xc0) != 0x80)
+			return NO_CODE_POINT | c;
 		v = v << 6 | ((unsigned char)p[i] & 0x3f);
+	}
+	if (v < least[want])
+		return NO_CODE_POINT | c;
 	*n = want;
 	return v;
 }

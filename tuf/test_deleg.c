@@ -40,6 +40,12 @@ static const struct {
 	  "b",
 	  true },
 	{ "one for two code points", "?", "e\xcc\x81", false },
+	{ "a torn character does not swallow a star", "\xc3*",
+	  "\xc3"
+	  "abc",
+	  true },
+	{ "an overlong form is no letter", "a", "\xc1\xa1", false },
+	{ "a byte is not the code point of its value", "\xaf", "\xc2\xaf", false },
 	{ "leading dot is nothing special", "*", ".hidden", true },
 	{ "question mark for a dot", "?hidden", ".hidden", true },
 	{ "leading slash is an empty part", "/a", "/a", true },
