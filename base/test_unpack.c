@@ -498,29 +498,53 @@ static void test_xz_unknown_check(void **state)
 	check_refused("reserved check", 2, buf_bytes(&in), "corrupt");
 }
 
+/* What unpacking @in ends with, when below it a digest is expected that is @in's own or another. */
+static void run_over_digest(struct bytes in, bool digest_fits, struct err *e)
+{
+	CLEANUP(source_free_p) struct source *s = NULL;
+	CLEANUP(buf_fini) struct buf got = BUF_INIT(OUT_MAX_BYTES);
+	struct source *below;
+	struct digest expected;
+
+	assert_int_equal(digest_bytes(DIGEST_SHA256, in, &expected, e), 0);
+	expected.v[0] ^= digest_fits ? 0 : 1;
+	assert_int_equal(source_mem_new(in, &s, e), 0);
+	assert_int_equal(source_digest_new(s, &expected, "t", &below, e), 0);
+	s = below;
+	assert_int_equal(unpack_new(s, "t", &below, e), 0);
+	s = below;
+	assert_int_equal(test_source_drain(s, SMALL_BYTES, &got, e), -1);
+}
+
 /* All frames are good, but what came in was not what it should be: found because the source below is read to its end. */
 static void test_end_below_is_seen(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(packed_formats); i++) {
-		CLEANUP(source_free_p) struct source *s = NULL;
-		CLEANUP(buf_fini) struct buf got = BUF_INIT(OUT_MAX_BYTES);
 		size_t first;
 		CLEANUP(buf_fini) struct buf in = pack_two(packed_formats[i], &first);
-		struct source *below;
-		struct digest wrong;
 		struct err e;
 
-		assert_int_equal(digest_bytes(DIGEST_SHA256, buf_bytes(&in), &wrong, &e), 0);
-		wrong.v[0] ^= 1;
-		assert_int_equal(source_mem_new(buf_bytes(&in), &s, &e), 0);
-		assert_int_equal(source_digest_new(s, &wrong, "t", &below, &e), 0);
-		s = below;
-		assert_int_equal(unpack_new(s, "t", &below, &e), 0);
-		s = below;
-		assert_int_equal(test_source_drain(s, SMALL_BYTES, &got, &e), -1);
+		run_over_digest(buf_bytes(&in), false, &e);
 		assert_int_equal(e.kind, ERR_TRUST);
 		assert_string_equal(e.reason, "digest");
+	}
+}
+
+/* Damage that the decompressor sees first is told as what it is: a transfer that was damaged, or a file that was made so. */
+static void test_cause_of_damage(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(packed_formats); i++) {
+		size_t first;
+		CLEANUP(buf_fini) struct buf in = pack_two(packed_formats[i], &first);
+		struct err e;
+
+		in.n -= 3;
+		run_over_digest(buf_bytes(&in), false, &e);
+		assert_case(unpack_name(packed_formats[i]), e.kind == ERR_TRUST && strcmp(e.reason, "digest") == 0);
+		run_over_digest(buf_bytes(&in), true, &e);
+		assert_case(unpack_name(packed_formats[i]), e.kind == ERR_FORMAT && strcmp(e.reason, "truncated") == 0);
 	}
 }
 
@@ -617,6 +641,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_xz_dictionary),
 		cmocka_unit_test(test_xz_unknown_check),
 		cmocka_unit_test(test_end_below_is_seen),
+		cmocka_unit_test(test_cause_of_damage),
 		cmocka_unit_test(test_bomb),
 		cmocka_unit_test(test_files_of_the_tools),
 	};

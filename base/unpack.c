@@ -91,9 +91,9 @@ static int fill(struct unpack *u, struct err *e)
 	u->at = 0;
 	const int r = source_read(u->below, u->in + u->n, sizeof(u->in) - u->n, &got, e);
 
+	u->below_over = r != 0;
 	if (r < 0)
 		return -1;
-	u->below_over = r == SOURCE_END;
 	u->n += got;
 	return 0;
 }
@@ -257,6 +257,25 @@ static int decode(struct unpack *u, void *dst, size_t cap, size_t *n, struct err
 	return ++u->idle < IDLE_MAX ? 0 : step_failed(u, UNPACK_CORRUPT, "no progress", e);
 }
 
+/*
+ * What came from below is not verified before its end, so damage may show here first. The rest is read: if the source below then
+ * fails, by its digest say, that is the cause and it is told; otherwise the data was made like this.
+ */
+static int find_cause(struct unpack *u, struct err *e)
+{
+	struct err below;
+	size_t n;
+	int r;
+
+	while (!u->below_over) {
+		r = source_read(u->below, u->in, sizeof(u->in), &n, &below);
+		u->below_over = r != 0;
+		if (r < 0)
+			*e = below;
+	}
+	return -1;
+}
+
 static int unpack_read(struct source *s, void *dst, size_t cap, size_t *n, struct err *e)
 {
 	struct unpack *u = (struct unpack *)s;
@@ -273,6 +292,8 @@ static int unpack_read(struct source *s, void *dst, size_t cap, size_t *n, struc
 			r = decode(u, dst, cap, n, e);
 		else
 			r = next_frame(u, e);
+		if (r < 0 && e->kind == ERR_FORMAT)
+			return find_cause(u, e);
 		if (r != 0 || *n > 0)
 			return r;
 	}

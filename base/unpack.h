@@ -27,6 +27,8 @@ const char *unpack_name(enum unpack_format f); /* "none", "gzip", "xz", "zstd", 
  * is ERR_FORMAT "trailing"; an end inside of one is ERR_FORMAT "truncated"; a checksum or structure error is ERR_FORMAT
  * "corrupt"; a window or dictionary beyond the limits above is ERR_FORMAT "limit". Bytes with no known magic pass unchanged,
  * and nothing at all passes as nothing; an input that ends inside of a magic is "truncated".
+ * A damaged transfer may show here before the source below has seen its end: then the rest is read, and if the source below fails, by
+ * its digest say, that failure is told in place of this one.
  * The source below is always read to its own end before SOURCE_END, so that its digest has been compared.
  */
 int unpack_new(struct source *below, const char *what, struct source **out, struct err *e);

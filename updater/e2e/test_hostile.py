@@ -99,9 +99,7 @@ class Hostile(Base):
                 target = self.lab.image_target("1.1.0", role)
                 good = target.read_bytes()
                 flip_byte(target, len(good) // 2)
-                self.assertIn(self.lab.flipside("update-image", "--quiet", expect=None).returncode, (TRUST, FORMAT))
-                self.assertEqual(self.lab.gpt().bits("B"), (0, 0, 0))
-                self.assertEqual(self.lab.digest_of_set("A"), self.before)
+                self.refused(TRUST, role, "sha256")
                 target.write_bytes(good)
         self.lab.flipside("update-image", "--quiet")
         self.assertEqual(self.lab.gpt().bits("B"), (0, 1, 0), "a second attempt behaves like a first")
@@ -110,10 +108,9 @@ class Hostile(Base):
         target = self.lab.image_target("1.1.0", "root")
         good = target.read_bytes()
         target.write_bytes(good + b"x")
-        self.refused(TRUST, "root")
+        self.refused(TRUST, "root", "bytes it should have")
         target.write_bytes(good[:-1])
-        self.assertIn(self.lab.flipside("update-image", "--quiet", expect=None).returncode, (TRUST, FORMAT, NETWORK))
-        self.assertEqual(self.lab.gpt().bits("B"), (0, 0, 0))
+        self.refused(TRUST, "root")
 
     def test_target_gone(self):
         self.lab.image_target("1.1.0", "hash").unlink()
