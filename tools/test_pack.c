@@ -217,7 +217,7 @@ static void test_errors_from_below(void **state)
 			struct failing below = { .base = { &ops }, .left = n };
 			struct err e = { .kind = ERR_NONE };
 
-			r = pack_pieces(&o, FRAME + 1, 300000, &below.base, &e);
+			r = pack_pieces(&o, FRAME / 4, 30000, &below.base, &e);
 			assert_case(unpack_name(formats[f]), r == 0 || e.kind == ERR_NETWORK);
 			n++;
 		} while (r < 0 && n < 10000);
