@@ -336,6 +336,23 @@ static int reload(struct part_table *t, struct err *e)
 /* A rule: looks at the bits of @t, refuses or changes them in memory. */
 typedef int (*rule_fn)(struct part_table *t, struct err *e);
 
+/* Whatever the rule: a machine that could boot must still be able to. Refusing, what is in memory is the disk's again. */
+static int apply(struct part_table *t, rule_fn rule, struct err *e)
+{
+	enum part_set next;
+	struct err ignored;
+	const bool could_boot = part_table_next(t, &next);
+
+	if (rule(t, e) < 0)
+		return -1;
+	if (!could_boot || part_table_next(t, &next))
+		return 0;
+	(void)reload(t, &ignored);
+	return err_set(e, ERR_STATE, PART_E_UNBOOTABLE,
+		       "afterwards neither set could boot: the running set %s has no try left and is not marked successful",
+		       part_set_name(t->active));
+}
+
 static int change(struct part_table *t, rule_fn rule, struct err *e)
 {
 	int r;
@@ -344,7 +361,7 @@ static int change(struct part_table *t, rule_fn rule, struct err *e)
 		return -1;
 	r = reload(t, e);
 	if (r == 0)
-		r = rule(t, e);
+		r = apply(t, rule, e);
 	if (r == 0)
 		r = part_disk_commit(t->disk, &t->gpt, e);
 	part_disk_unlock(t->disk);
@@ -353,7 +370,6 @@ static int change(struct part_table *t, rule_fn rule, struct err *e)
 
 static int rule_clear_inactive(struct part_table *t, struct err *e)
 {
-	(void)e;
 	set_bits(t, part_table_inactive(t), (struct gpt_bits){ .priority = 0 });
 	return 0;
 }
@@ -362,7 +378,6 @@ static int rule_mark_inactive_valid(struct part_table *t, struct err *e)
 {
 	struct gpt_bits bits = part_table_bits(t, part_table_inactive(t));
 
-	(void)e;
 	bits.tries_left = 1;
 	set_bits(t, part_table_inactive(t), bits);
 	return 0;
@@ -384,7 +399,6 @@ static int rule_upgrade(struct part_table *t, struct err *e)
 
 static int rule_cancel(struct part_table *t, struct err *e)
 {
-	(void)e;
 	set_priorities(t, 0, 2);
 	return 0;
 }
@@ -406,7 +420,6 @@ static int rule_mark_successful(struct part_table *t, struct err *e)
 	struct gpt_bits bits = part_table_bits(t, t->active);
 	const uint32_t private_entry = t->layout.private_entry;
 
-	(void)e;
 	bits.successful = true;
 	set_bits(t, t->active, bits);
 	if (t->layout.has_private)
@@ -416,7 +429,6 @@ static int rule_mark_successful(struct part_table *t, struct err *e)
 
 static int rule_rewrite(struct part_table *t, struct err *e)
 {
-	(void)e;
 	t->gpt.dirty = true;
 	return 0;
 }

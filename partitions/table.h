@@ -21,6 +21,7 @@
 #define PART_E_ACTIVE "active-set"	 /* which set runs cannot be told, or a write would hit it */
 #define PART_E_MARKED "already-marked"	 /* the inactive set is already next to boot or was booted */
 #define PART_E_NOT_VALID "not-valid"	 /* the inactive set holds no complete, verified image */
+#define PART_E_UNBOOTABLE "unbootable"	 /* the change would leave nothing that may boot */
 #define PART_E_SPACE "partition-size"	 /* an image does not fit its partition */
 #define PART_E_VERITY "verity"		 /* data, hash tree and root hash do not agree */
 
@@ -93,7 +94,8 @@ bool part_table_boot_ever_succeeded(const struct part_table *t);
  * precondition, changes bits in memory, and commits both GPT copies durably (gpt_commit). 0 when done; -1 with ERR_STATE when the
  * precondition does not hold (nothing written), ERR_BUSY when the lock cannot be had, ERR_STATE PART_E_SETS when the partitions
  * are not those of part_table_open() any more, ERR_FORMAT PART_E_TABLE, or ERR_SYSTEM (state on disk: old or new, never
- * between; open the table again). p/t/s is priority/tries left/successful. Nothing is written when nothing changes and both
+ * between; open the table again). A change that would leave a machine that can boot without a set that may boot is refused,
+ * ERR_STATE PART_E_UNBOOTABLE. p/t/s is priority/tries left/successful. Nothing is written when nothing changes and both
  * copies are valid and equal.
  */
 int part_table_clear_inactive(struct part_table *t, struct err *e);	  /* inactive 0/0/0 */

@@ -166,7 +166,10 @@ static const struct {
 	{ "roll back to nothing", part_table_rollback_to_inactive, PART_ACTIVE_A, A_1_0_1, { 0, 0, false }, PART_E_NOT_VALID, SAME, SAME, PART_SET_A },
 	{ "success keeps priority and tries", part_table_mark_successful_boot, PART_ACTIVE_A, { 7, 9, false }, { 0, 0, false }, NULL, { 7, 9, true }, SAME, PART_SET_A },
 	{ "staging keeps the rest", part_table_mark_inactive_valid, PART_ACTIVE_A, A_1_0_1, { 3, 15, true }, NULL, SAME, { 3, 1, true }, PART_SET_B },
-	{ "nothing boots: priority 0", part_table_clear_inactive, PART_ACTIVE_A, { 0, 5, true }, { 15, 15, true }, NULL, SAME, { 0, 0, false }, -1 },
+	{ "clearing the only set that boots", part_table_clear_inactive, PART_ACTIVE_A, { 0, 5, true }, { 15, 15, true }, PART_E_UNBOOTABLE, SAME, SAME, PART_SET_B },
+	{ "clearing the fallback during a trial", part_table_clear_inactive, PART_ACTIVE_B, A_1_0_1, { 2, 0, false }, PART_E_UNBOOTABLE, SAME, SAME, PART_SET_A },
+	{ "cancelling during a trial", part_table_cancel_upgrade, PART_ACTIVE_B, A_1_0_1, { 2, 0, false }, PART_E_UNBOOTABLE, SAME, SAME, PART_SET_A },
+	{ "nothing boots, nothing to lose", part_table_clear_inactive, PART_ACTIVE_A, { 0, 5, true }, { 0, 15, true }, NULL, SAME, { 0, 0, false }, -1 },
 	{ "a tie is A's", part_table_rewrite, PART_ACTIVE_B, { 2, 0, true }, { 2, 0, true }, NULL, SAME, SAME, PART_SET_A },
 	{ "rewrite", part_table_rewrite, PART_ACTIVE_A, A_1_0_1, { 2, 1, false }, NULL, SAME, SAME, PART_SET_B },
 };
