@@ -21,7 +21,8 @@
 #define HISTORY_SHOWN 20
 
 struct options {
-	const char *config, *log_level;
+	const char *config, *log_level, *image;
+	struct version version; /* of --image */
 	struct outlook_request request;
 	bool json, all, reboot, quiet;
 	uint64_t lines;
@@ -55,6 +56,11 @@ static int open_host(struct host **out, struct err *e)
 	if (options.log_level && !log_parse_level(options.log_level, &level))
 		return err_set(e, ERR_USAGE, NULL, "--log-level: %s is none of error, warn, info, debug, trace", options.log_level);
 	log_init("flipside", level);
+	if (options.image) {
+		if (version_parse(options.image, &options.version, e) < 0)
+			return err_set(e, ERR_USAGE, NULL, "--image: %s is no version", options.image);
+		options.request.image = &options.version;
+	}
 	progress_init(&progress, stderr, options.quiet || options.json);
 	const struct host_options o = {
 		.config_path = options.config,
@@ -126,20 +132,6 @@ static int install(struct host *h, struct upd_image *image, struct err *e)
 	return ret;
 }
 
-static int run_update_image(void *ctx, int argc, char **argv, struct err *e)
-{
-	CLEANUP(host_free_p) struct host *h = NULL;
-	struct upd_image image;
-
-	if (open_host(&h, e) < 0)
-		return -1;
-	const int ret = install(h, &image, e);
-
-	if (ret != 0)
-		return ret < 0 ? -1 : 0;
-	return print_image("Update staged", &image, e);
-}
-
 /* Asks systemd for a reboot, which stops services in order; the answer is its exit status. */
 static int reboot_host(struct err *e)
 {
@@ -156,7 +148,15 @@ static int reboot_host(struct err *e)
 	return 0;
 }
 
-static int run_update(void *ctx, int argc, char **argv, struct err *e)
+/* Tells what was done, and reboots if that was asked for too. */
+static int finish(const char *done, const struct upd_image *image, struct err *e)
+{
+	if (print_image(done, image, e) < 0)
+		return -1;
+	return options.reboot ? reboot_host(e) : 0;
+}
+
+static int update(bool activate, struct err *e)
 {
 	CLEANUP(host_free_p) struct host *h = NULL;
 	struct upd_image image;
@@ -167,9 +167,19 @@ static int run_update(void *ctx, int argc, char **argv, struct err *e)
 
 	if (ret != 0)
 		return ret < 0 ? -1 : 0;
-	if (action_activate(h, NULL, e) < 0 || print_image("Update applied", &image, e) < 0)
+	if (activate && action_activate(h, NULL, e) < 0)
 		return -1;
-	return options.reboot ? reboot_host(e) : 0;
+	return finish(activate ? "Update applied" : "Update staged", &image, e);
+}
+
+static int run_update_image(void *ctx, int argc, char **argv, struct err *e)
+{
+	return update(false, e);
+}
+
+static int run_update(void *ctx, int argc, char **argv, struct err *e)
+{
+	return update(true, e);
 }
 
 static int run_update_apply(void *ctx, int argc, char **argv, struct err *e)
@@ -177,9 +187,9 @@ static int run_update_apply(void *ctx, int argc, char **argv, struct err *e)
 	CLEANUP(host_free_p) struct host *h = NULL;
 	struct upd_image image;
 
-	if (open_host(&h, e) < 0 || action_activate(h, &image, e) < 0 || print_image("Update applied", &image, e) < 0)
+	if (open_host(&h, e) < 0 || action_activate(h, &image, e) < 0)
 		return -1;
-	return options.reboot ? reboot_host(e) : 0;
+	return finish("Update applied", &image, e);
 }
 
 static int run_update_revert(void *ctx, int argc, char **argv, struct err *e)
@@ -228,7 +238,7 @@ static const struct cli_verb verbs[] = {
 #define LOOKING "check-update whats prepare update update-image"
 
 static const struct cli_option option_table[] = {
-	{ "image", 'i', CLI_STRING, &options.request.image, "VERSION", "exactly this version, up or down", LOOKING },
+	{ "image", 'i', CLI_STRING, &options.image, "VERSION", "exactly this version, up or down", LOOKING },
 	{ "variant", 0, CLI_STRING, &options.request.variant, "VARIANT", "as if this host were of that variant", LOOKING },
 	{ "ignore-waves", 'n', CLI_FLAG, &options.request.ignore_waves, NULL, "take an update before its wave opens", LOOKING },
 	{ "now", 0, CLI_FLAG, &options.request.ignore_waves, NULL, "the same as --ignore-waves", LOOKING },

@@ -33,13 +33,7 @@ static int fill_input(struct outlook *o, const struct outlook_request *r, struct
 	in->ignore_waves = r->ignore_waves || c->ignore_waves;
 	in->disabled = !c->enabled;
 	in->lock = c->version_lock;
-	if (r->image) {
-		if (version_parse(r->image, &o->forced, e) < 0) {
-			e->kind = ERR_USAGE;
-			return err_wrap(e, "--image");
-		}
-		in->forced = &o->forced;
-	}
+	in->forced = r->image;
 	if (config_seed(c, HOST_MACHINE_ID, &in->seed, e) < 0)
 		return -1;
 	return recall_fallbacks(o, e);

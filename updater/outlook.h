@@ -16,8 +16,8 @@
 
 /* What the operator asks for beyond the configuration. */
 struct outlook_request {
-	const char *image;   /* force this version (semver without 'v'); NULL: choose */
-	const char *variant; /* pretend to be this one; NULL: ours */
+	const struct version *image; /* force this version; NULL: choose */
+	const char *variant;	      /* pretend to be this one; NULL: ours */
 	bool ignore_waves;
 };
 
@@ -26,14 +26,14 @@ struct outlook {
 	struct tuf_client *repo; /* refreshed */
 	struct manifest *manifest;
 	struct choice_input input; /* what the choice was made from */
-	struct version forced, fell_back[OUTLOOK_FELL_BACK_MAX];
+	struct version fell_back[OUTLOOK_FELL_BACK_MAX];
 	struct choice choice;
 };
 
 /**
  * outlook_open() - refresh trusted metadata, read the manifest, choose
- * @r: borrowed; its strings must outlive the outlook
- * Return: 0, also when nothing is chosen; -1: ERR_USAGE for a bad version, ERR_TRUST, ERR_FORMAT, ERR_NETWORK, ERR_BUSY, ERR_SYSTEM
+ * @r: borrowed; what it points at must outlive the outlook
+ * Return: 0, also when nothing is chosen; -1: ERR_TRUST, ERR_FORMAT, ERR_NETWORK, ERR_BUSY, ERR_SYSTEM
  */
 int outlook_open(struct host *h, const struct outlook_request *r, struct outlook **out, struct err *e);
 void outlook_free(struct outlook *o);
