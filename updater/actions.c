@@ -68,14 +68,16 @@ static int derive_status(const struct host *h, const struct part_table *t, struc
 
 	if (ret < 0)
 		return -1;
+	if (upd_image_set(&s->active.image, h->os.variant, h->os.arch, &h->os.version, e) < 0)
+		return -1;
+	if (s->has_chosen && upd_image_equal(&s->chosen, &s->active.image)) /* chosen before the reboot into it */
+		s->has_chosen = false;
 	s->has_staged = ret == 0 && record.set == part_table_inactive(t) && inactive.tries_left > 0;
 	if (s->has_staged)
 		s->staged = record;
 	s->state = upd_state_from_disk(inactive, inactive_is_next(t), s->has_staged, s->has_chosen);
 	s->active.known = true;
 	s->active.next_to_boot = !inactive_is_next(t);
-	if (upd_image_set(&s->active.image, h->os.variant, h->os.arch, &h->os.version, e) < 0)
-		return -1;
 	s->staging.known = s->has_staged;
 	if (s->has_staged) {
 		s->staging.image = record.image;

@@ -61,6 +61,7 @@ class Cycle(unittest.TestCase):
         self.assert_bits((1, 0, 1), (2, 0, 0), "an unconfirmed system does not give up its only fallback")
         lab.signpost("mark-successful-boot")
         self.assert_bits((1, 0, 1), (2, 0, 1), "B confirmed")
+        self.assertEqual(self.status()["update_state"], "Idle", "what was chosen is what runs")
         self.assertEqual(lab.digest_of_set("A"), before, "set A has changed while it was the running one")
 
         lab.add_version("1.2.0", migrations_from="1.1.0")
