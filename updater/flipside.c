@@ -19,6 +19,7 @@
 #include "updater/report.h"
 
 #define HISTORY_SHOWN 20
+#define CONFIG_TEXT_MAX_BYTES (1024u * 1024)
 
 struct options {
 	const char *config, *log_level, *image;
@@ -223,6 +224,21 @@ static int run_history(void *ctx, int argc, char **argv, struct err *e)
 	return options.json ? report_print_json(report_history(entries, n), e) : report_history_lines(entries, n);
 }
 
+static int run_config(void *ctx, int argc, char **argv, struct err *e)
+{
+	CLEANUP(config_free_p) struct config *c = NULL;
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(CONFIG_TEXT_MAX_BYTES);
+
+	if (config_load(options.config, &c, e) < 0)
+		return -1;
+	if (options.json)
+		return report_print_json(report_config(c), e);
+	if (config_print(c, &text, e) < 0)
+		return -1;
+	fwrite(text.p, 1, text.n, stdout);
+	return 0;
+}
+
 static const struct cli_verb verbs[] = {
 	{ "check-update", "", 0, 0, "Show the update that would be taken, or with --all every version and why.", run_check },
 	{ "whats", "", 0, 0, "The same as check-update.", run_check },
@@ -233,6 +249,7 @@ static const struct cli_verb verbs[] = {
 	{ "update-revert", "", 0, 0, "Take update-apply back; needs no network.", run_update_revert },
 	{ "status", "", 0, 0, "Show the state of the update; needs no network.", run_status },
 	{ "history", "", 0, 0, "Show what was done on this host, newest first.", run_history },
+	{ "config", "", 0, 0, "Show the configuration in force, and where each value is from.", run_config },
 };
 
 #define LOOKING "check-update whats prepare update update-image"

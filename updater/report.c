@@ -45,6 +45,22 @@ json_t *report_history(const struct history_entry *h, size_t n)
 	return TAKE(all);
 }
 
+json_t *report_config(const struct config *c)
+{
+	CLEANUP(json_decref_p) json_t *all = json_object();
+
+	for (size_t i = 0; all && i < CONFIG_N_KEYS; i++) {
+		const struct config_key *k = &config_keys[i];
+
+		if (!json_object_get(all, k->section) && json_object_set_new(all, k->section, json_object()) < 0)
+			return NULL;
+		if (json_object_set_new(json_object_get(all, k->section), k->name,
+					json_pack("{s:s, s:s}", "value", c->origins[i].text, "from", c->origins[i].where)) < 0)
+			return NULL;
+	}
+	return TAKE(all);
+}
+
 static json_t *set_to_json(const struct part_table *t, enum part_set s)
 {
 	const struct gpt_bits bits = part_table_bits(t, s);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "partitions/table.h"
 #include "updater/choice.h"
+#include "updater/config.h"
 #include "updater/history.h"
 #include "updater/status.h"
 
@@ -19,6 +20,9 @@ json_t *report_applicable(const struct choice *c);
 
 /* Array of history entries, newest first. NULL out of memory. */
 json_t *report_history(const struct history_entry *h, size_t n);
+
+/* Sections of keys, each with its "value" and where that is "from". NULL out of memory. */
+json_t *report_config(const struct config *c);
 
 /* The partition sets: devices, ranges, bits, active and next. NULL out of memory. */
 json_t *report_sets(const struct part_table *t);

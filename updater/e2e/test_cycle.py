@@ -143,6 +143,17 @@ class Cycle(unittest.TestCase):
             lab.flipside(*args, expect=2)
         self.assertIn("update-image", run(FLIPSIDE, "--help").stdout)
 
+    def test_config_shown(self):
+        shown = json.loads(self.lab.flipside("config", "--json").stdout)
+        self.assertEqual(shown["updates"]["seed"]["value"], "17")
+        self.assertRegex(shown["updates"]["seed"]["from"], r"flipside\.conf:\d+$")
+        self.assertEqual(shown["updates"]["version_lock"], {"value": "latest", "from": "default"})
+        text = self.lab.flipside("config").stdout
+        (self.lab.dir / "flipside.conf").write_text(text)
+        self.assertEqual({s: {k: v["value"] for k, v in keys.items()} for s, keys in shown.items()},
+                         {s: {k: v["value"] for k, v in keys.items()}
+                          for s, keys in json.loads(self.lab.flipside("config", "--json").stdout).items()}, "it can be read again")
+
     def test_nothing_to_do(self):
         lab = self.lab
         lab.add_version("1.0.0")
