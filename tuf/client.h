@@ -81,6 +81,16 @@ int tuf_client_load_offline(struct tuf_client *c, struct err *e);
 int tuf_client_find(struct tuf_client *c, const char *path, struct tuf_target *out, struct err *e);
 
 /**
+ * tuf_client_load_role() - a delegated role, from the store, else fetched and stored
+ * @from: the delegating role: tuf_trusted_targets() of tuf_client_trusted(), or what this function gave
+ * @out:  until the client is freed or refreshed
+ * Return: 0; -1: ERR_TRUST TUF_E_DELEGATION @from does not delegate to it or the snapshot does not list it, ERR_STATE "offline" not in
+ * the store, or as in a refresh
+ */
+int tuf_client_load_role(struct tuf_client *c, const struct tuf_targets *from, const char *role, const struct tuf_targets **out,
+			 struct err *e);
+
+/**
  * tuf_client_open_target() - stream a target; SOURCE_END only after its whole length and every digest agreed
  * Requests consistent-snapshot names when the root says so (5.7.3), by the first of the hashes.
  * Return: 0 with *@out the caller's; -1: ERR_MISSING the server has no such file, ERR_NETWORK, ERR_STATE offline, ERR_USAGE without

@@ -8,33 +8,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tuf/checked.h"
 #include "tuf/client_state.h"
 #include "tuf/search.h"
 #include "tuf/url.h"
 
 #define WHAT_BYTES (TUF_NAME_MAX_BYTES + 16)
 
-static int load_delegated(struct tuf_client *c, const struct tuf_search_at *at, struct err *e)
+static int load_delegated(struct tuf_client *c, const struct tuf_targets *from, const char *role, const struct tuf_next *next,
+			  const struct tuf_targets **out, struct err *e)
 {
 	struct buf stored = { 0 }, in = { 0 };
 	struct err why;
-	int r = tuf_client_stored(c, at->role, tuf_type_max_bytes(TUF_TARGETS), &stored, e);
+	int r = tuf_client_stored(c, role, tuf_type_max_bytes(TUF_TARGETS), &stored, e);
 	bool due = r > 0;
 
-	if (r == 0 && tuf_trusted_update_delegated(c->trusted, at->from, at->role, buf_bytes(&stored), NULL, &why) < 0) {
+	if (r == 0 && tuf_trusted_update_delegated(c->trusted, from, role, buf_bytes(&stored), out, &why) < 0) {
 		r = tuf_client_pass_over(&why, e);
 		due = r == 0;
 	}
 	if (due) {
-		r = tuf_client_fetch(c, at->role, &at->next, &in, e);
+		r = tuf_client_fetch(c, role, next, &in, e);
 		if (r == 0)
-			r = tuf_trusted_update_delegated(c->trusted, at->from, at->role, buf_bytes(&in), NULL, e);
+			r = tuf_trusted_update_delegated(c->trusted, from, role, buf_bytes(&in), out, e);
 		if (r == 0)
-			r = tuf_store_save(c->store, at->role, buf_bytes(&in), e);
+			r = tuf_store_save(c->store, role, buf_bytes(&in), e);
 	}
 	buf_fini(&stored);
 	buf_fini(&in);
 	return r;
+}
+
+int tuf_client_load_role(struct tuf_client *c, const struct tuf_targets *from, const char *role, const struct tuf_targets **out,
+			 struct err *e)
+{
+	struct tuf_next next;
+
+	*out = tuf_trusted_delegated(c->trusted, from, role);
+	if (*out)
+		return 0;
+	if (tuf_trusted_next(c->trusted, role, &next, e) < 0)
+		return -1;
+	return load_delegated(c, from, role, &next, out, e);
 }
 
 /* A copy of @role that lives as long as the client; one for each name. */
@@ -82,27 +97,9 @@ int tuf_client_find(struct tuf_client *c, const char *path, struct tuf_target *o
 	if (tuf_search_new(c->trusted, path, &s, e) < 0)
 		return -1;
 	while ((r = tuf_search_step(s, &at, e)) == TUF_SEARCH_LOAD)
-		if (load_delegated(c, &at, e) < 0)
+		if (load_delegated(c, at.from, at.role, &at.next, NULL, e) < 0)
 			return err_wrap(e, "target %s", path);
 	return r < 0 ? -1 : describe(c, &at, out, e);
-}
-
-/* @s with each of the target's checks around it; @s is freed on failure. */
-static int add_checks(struct source *s, const struct tuf_target *t, const char *what, struct source **out, struct err *e)
-{
-	CLEANUP(source_free_p) struct source *top = s;
-	struct source *next;
-
-	if (source_exact_new(top, t->length, what, &next, e) < 0)
-		return -1;
-	top = next;
-	for (size_t i = 0; i < t->n_hashes; i++) {
-		if (source_digest_new(top, &t->hashes[i], what, &next, e) < 0)
-			return -1;
-		top = next;
-	}
-	*out = TAKE(top);
-	return 0;
 }
 
 static int target_url(const struct tuf_client *c, const struct tuf_target *t, struct buf *url, struct err *e)
@@ -147,7 +144,7 @@ int tuf_client_open_target(struct tuf_client *c, const struct tuf_target *t, str
 	if (buf_printf(&what, e, "target %s", t->path) == 0 && buf_str(&what, e) && target_url(c, t, &url, e) == 0)
 		r = fetch_target(c, t, (const char *)url.p, (const char *)what.p, &s, e);
 	if (r == 0)
-		r = add_checks(s, t, (const char *)what.p, out, e);
+		r = tuf_checked_new(s, t->length, t->hashes, t->n_hashes, (const char *)what.p, out, e);
 	buf_fini(&url);
 	buf_fini(&what);
 	return r;

@@ -365,6 +365,77 @@ static void answers_in_json(void **state)
 	tear_down(&r);
 }
 
+/* targets -> pkg -> bins, with a target in each; the bins only once a lookup has led there. */
+static void list_follows_what_is_stored(void **state)
+{
+	struct run r;
+
+	(void)state;
+	set_up(&r);
+	tufrepo_delegate(r.w.repo, (struct tufrepo_delegation){
+					   .from = "targets", .name = "pkg", .paths = (const char *const[]){ "p*", NULL }, .key = 10 });
+	tufrepo_add_bins(r.w.repo, "pkg", "bin", 1, 11);
+	tufrepo_add_target(r.w.repo, "pkg", "p1", bytes_of_str("one"));
+	tufrepo_add_target(r.w.repo, "bin-0", "p-in-a-bin", bytes_of_str("two"));
+	tufrepo_add_target(r.w.repo, "bin-1", "p-in-a-bin", bytes_of_str("two"));
+	publish(&r);
+	assert_int_equal(init(&r), 0);
+	assert_int_equal(refresh(&r), 0);
+	assert_int_equal(CALL(&r, "--metadata-dir", r.metadata_dir, "list"), 0);
+	assert_string_equal(r.out, "          21  a.txt\nrole pkg (not stored): p*\n");
+	assert_int_equal(download(&r, "p1", "p-in-a-bin"), 0);
+	assert_int_equal(CALL(&r, "--metadata-dir", r.metadata_dir, "list"), 0);
+	assert_memory_equal(r.out, "          21  a.txt\nrole pkg: p*\n           3  p1\nbins bin: 2 roles\nbin bin-", 74);
+	assert_non_null(strstr(r.out, ":\n           3  p-in-a-bin\n"));
+	world_requests(&r.w);
+	assert_int_equal(CALL(&r, "--metadata-dir", r.metadata_dir, "--json", "list"), 0);
+	assert_string_equal(world_requests(&r.w), "");
+	json_t *j = json_loads(r.out, 0, NULL), *targets = json_object_get(j, "targets");
+
+	assert_int_equal(json_array_size(targets), 3);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(targets, 1), "role")), "pkg");
+	assert_true(json_is_true(json_object_get(json_array_get(json_object_get(j, "delegations"), 0), "stored")));
+	assert_int_equal(json_array_size(json_object_get(j, "bins")), 1);
+	json_decref(j);
+	tear_down(&r);
+}
+
+static void verify_a_repository(void **state)
+{
+	struct run r;
+	char repo[SCRATCH_PATH_BYTES + 16];
+
+	(void)state;
+	set_up(&r);
+	tufrepo_set_consistent(r.w.repo, false);
+	publish(&r);
+	snprintf(repo, sizeof(repo), "%s/repo", r.w.dir.path);
+	assert_int_equal(CALL(&r, "verify", repo, "--time", NOW), 0);
+	assert_string_equal(r.out, "4 metadata files and 1 targets checked, 0 failed\n");
+	assert_int_equal(CALL(&r, "verify", repo, "--time", NOW, "--root", r.root), 0);
+	assert_int_equal(CALL(&r, "verify", repo, "--time", NOW, "--quiet"), 0);
+	assert_string_equal(r.out, "");
+
+	/* All four have expired, and the target is another. */
+	scratch_write(&r.w.dir, "repo/targets/a.txt", "x", 1);
+	assert_int_equal(CALL(&r, "verify", repo, "--time", TUFREPO_EXPIRES, "--json"), 1);
+	json_t *j = json_loads(r.out, 0, NULL), *failures = json_object_get(j, "failures");
+
+	assert_int_equal(json_integer_value(json_object_get(j, "metadata_files")), 4);
+	assert_int_equal(json_array_size(failures), 5);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(failures, 0), "reason")), "expired");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(failures, 4), "target")), "a.txt");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(failures, 4), "reason")), "length");
+	json_decref(j);
+	scratch_write(&r.w.dir, "first.json", "", 0);
+	assert_int_equal(CALL(&r, "verify", repo, "--time", NOW, "--root", r.root), 1);
+	assert_int_equal(CALL(&r, "verify", repo, "--time", NOW, "--root", "/nonexistent"), 1);
+	assert_int_equal(CALL(&r, "verify", "/nonexistent", "--time", NOW), 1);
+	assert_int_equal(CALL(&r, "verify"), 1);
+	assert_int_equal(CALL(&r, "--metadata-dir", r.metadata_dir, "--root", r.root, "info"), 1); /* not an option of info */
+	tear_down(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +450,8 @@ int main(void)
 		cmocka_unit_test(paths_that_no_file_can_have),
 		cmocka_unit_test(a_link_is_replaced),
 		cmocka_unit_test(answers_in_json),
+		cmocka_unit_test(list_follows_what_is_stored),
+		cmocka_unit_test(verify_a_repository),
 	};
 
 	return cmocka_run_group_tests_name("tuf/tufclient", tests, NULL, NULL);

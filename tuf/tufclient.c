@@ -27,7 +27,7 @@ static void on_signal(int number)
 	stop_requested = 1;
 }
 
-static int reference_time(const struct options *o, int64_t *out, struct err *e)
+int reference_time(const struct options *o, int64_t *out, struct err *e)
 {
 	if (!o->time)
 		*out = time(NULL);
@@ -36,7 +36,7 @@ static int reference_time(const struct options *o, int64_t *out, struct err *e)
 	return 0;
 }
 
-static int start_log(const struct options *o, struct err *e)
+int start_log(const struct options *o, struct err *e)
 {
 	enum log_level level = o->quiet ? LOG_ERROR : LOG_WARN;
 
@@ -151,6 +151,7 @@ static const struct cli_verb verbs[] = {
 	{ "download", "", 0, 0, "Refresh, then fetch and verify targets.", run_download },
 	{ "info", "", 0, 0, "Show the stored roles: versions, expiry, keys, thresholds.", run_info },
 	{ "list", "", 0, 0, "Show the targets and delegations of the stored metadata.", run_list },
+	{ "verify", "REPO", 1, 1, "Check a whole repository folder: all metadata, all targets.", run_verify },
 };
 
 int main(int argc, char **argv)
@@ -162,6 +163,7 @@ int main(int argc, char **argv)
 		{ "target-name", 0, CLI_STRINGS, &o.target_names, "PATH", "a target to download; repeatable", NULL },
 		{ "target-dir", 0, CLI_STRING, &o.target_dir, "DIR", "folder for downloaded targets", NULL },
 		{ "target-base-url", 0, CLI_STRING, &o.target_base_url, "URL", "where targets are fetched from", NULL },
+		{ "root", 0, CLI_STRING, &o.root, "FILE", "root to trust, in place of the first one", "verify" },
 		{ "time", 0, CLI_STRING, &o.time, "RFC3339", "take this for the present time", NULL },
 		{ "ca-file", 0, CLI_STRING, &o.ca_file, "PEM", "certificates to trust for https", NULL },
 		{ "https-only", 0, CLI_FLAG, &o.https_only, NULL, "refuse plain http", NULL },
@@ -182,5 +184,5 @@ int main(int argc, char **argv)
 
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
-	return cli_main(&program, &o, argc, argv) == 0 ? 0 : 1;
+	return cli_main(&program, &o, argc, argv) == 0 && !o.found_failures ? 0 : 1;
 }

@@ -12,9 +12,15 @@ struct options {
 	const char *metadata_url, *metadata_dir;
 	const char *target_base_url, *target_dir;
 	struct cli_strings target_names;
-	const char *ca_file, *log_level, *time;
+	const char *ca_file, *log_level, *time, *root;
 	bool json, quiet, https_only;
+	bool found_failures; /* set by a verb whose answer, given in full, is that something is wrong */
 };
+
+int start_log(const struct options *o, struct err *e);
+
+/* --time, or the present. */
+int reference_time(const struct options *o, int64_t *out, struct err *e);
 
 /* A client for these options. @root: shipped root for init, else .p NULL. */
 int open_client(const struct options *o, struct bytes root, struct tuf_client **out, struct err *e);
@@ -28,6 +34,7 @@ json_t *json_of_trust(const struct tuf_client *c);
 int run_download(void *ctx, int argc, char **argv, struct err *e);
 int run_info(void *ctx, int argc, char **argv, struct err *e);
 int run_list(void *ctx, int argc, char **argv, struct err *e);
+int run_verify(void *ctx, int argc, char **argv, struct err *e);
 
 /* Set by SIGINT and SIGTERM. */
 extern volatile sig_atomic_t stop_requested;
