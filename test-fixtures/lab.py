@@ -36,7 +36,7 @@ class Failed(AssertionError):
     """A program ended otherwise than the test says."""
 
 
-def run(*argv, expect=OK, env=None, timeout=120, **kw):
+def run(*argv, expect=OK, env=None, timeout=600, **kw):
     """Runs a program; its exit code must be `expect` (None: any). Returns the finished process with text output."""
     p = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=timeout, env=env, **kw)
     if expect is not None and p.returncode != expect:
