@@ -26,7 +26,7 @@
 #define TUF_SNAPSHOT_MAX_BYTES (2u * 1000 * 1000)
 #define TUF_TARGETS_MAX_BYTES (32u * 1024 * 1024)
 
-#define TUF_ROOTS_MAX 1024	   /* new roots in one refresh */
+#define TUF_ROOTS_MAX 1024u	   /* new roots in one refresh */
 #define TUF_DELEGATIONS_MAX 32	   /* delegated roles visited in one search */
 #define TUF_KEYS_MAX 1024	   /* in one file */
 #define TUF_SIGNATURES_MAX 1024 /* in one file */
