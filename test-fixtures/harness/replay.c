@@ -1,6 +1,6 @@
 /*
  * Runs a fuzz target without an engine: each file of the directories given, whole, cut at each length and with each byte
- * changed. Every input is a block of exactly its size, so that the address sanitizer and valgrind see a read beyond it.
+ * changed; with "-n N" before the directories at N places of a file only, for targets that take long. Every input is a block of exactly its size, so that the address sanitizer and valgrind see a read beyond it.
  */
 #include <dirent.h>
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define FILE_MAX_BYTES (1 << 20)
-#define VARIANTS_MAX 4096 /* cuts and changes of one file; those of a larger file are spread evenly */
+#define PLACES_MAX 4096 /* of cuts and changes in one file; those of a larger file are spread evenly */
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -37,7 +37,7 @@ static void run(const uint8_t *p, size_t n, size_t flip_at, uint8_t flip)
 	free(copy);
 }
 
-static void replay(const char *path)
+static void replay(const char *path, size_t places)
 {
 	static const uint8_t flips[] = { 0x01, 0x20, 0x80, 0xff };
 	static uint8_t content[FILE_MAX_BYTES];
@@ -51,7 +51,7 @@ static void replay(const char *path)
 		exit(1);
 	}
 	fclose(f);
-	const size_t step = n / VARIANTS_MAX + 1;
+	const size_t step = n / places + 1;
 	run(content, n, SIZE_MAX, 0);
 	for (size_t at = 0; at < n; at += step) {
 		run(content, at, SIZE_MAX, 0);
@@ -65,7 +65,7 @@ static bool is_file(const struct dirent *d)
 	return d->d_name[0] != '.';
 }
 
-static unsigned int replay_dir(const char *dir)
+static unsigned int replay_dir(const char *dir, size_t places)
 {
 	DIR *d = opendir(dir);
 	unsigned int n = 0;
@@ -78,7 +78,7 @@ static unsigned int replay_dir(const char *dir)
 		if (!is_file(entry))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
-		replay(path);
+		replay(path, places);
 		n++;
 	}
 	closedir(d);
@@ -87,10 +87,12 @@ static unsigned int replay_dir(const char *dir)
 
 int main(int argc, char **argv)
 {
+	const bool few = argc > 2 && strcmp(argv[1], "-n") == 0;
+	const size_t places = few ? strtoul(argv[2], NULL, 10) : PLACES_MAX;
 	unsigned int n = 0;
 
-	for (int i = 1; i < argc; i++)
-		n += replay_dir(argv[i]);
+	for (int i = few ? 3 : 1; i < argc && places > 0; i++)
+		n += replay_dir(argv[i], places);
 	printf("%u files\n", n);
 	return n > 0 ? 0 : 1; /* a corpus that is not found tests nothing */
 }
