@@ -27,7 +27,7 @@ static void catch_signals(void)
 }
 
 static struct repo_cli cli = {
-	.thresholds = { 1, 1, 1, 1 },
+	.thresholds = { REPO_NOT_GIVEN, REPO_NOT_GIVEN, REPO_NOT_GIVEN, REPO_NOT_GIVEN },
 	.stop = &stop_asked,
 };
 
@@ -37,6 +37,18 @@ static const struct cli_verb verbs[] = {
 	{ "key new", "FILE", 1, 1, "Make a private key (PEM, mode 0600) and print its key id.", repo_key_new },
 	{ "key show", "FILE", 1, 1, "Print the public part of a private key and its key id.", repo_key_show },
 	{ "root init", "REPO", 1, 1, "Make a repository with its first root.", repo_root_init },
+	{ "root rotate", "REPO", 1, 1, "Make the next root, unsigned, or edit it.", repo_root_rotate },
+	{ "root sign", "FILE|REPO", 1, 1, "Add signatures to the next root.", repo_root_sign },
+	{ "root merge", "FILE FILE...", 2, ARGS_MAX, "Put signatures made apart into the first file.", repo_merge },
+	{ "root show", "FILE|REPO", 1, 1, "Tell a root's keys and who has signed it.", repo_root_show },
+	{ "root publish", "REPO", 1, 1, "Make the next root what hosts follow.", repo_root_publish },
+	{ "role prepare", "REPO", 1, 1, "Make the next file of a role for others to sign.", repo_role_prepare },
+	{ "role sign", "FILE|REPO", 1, 1, "Add signatures to a role's next file.", repo_role_sign },
+	{ "role merge", "FILE FILE...", 2, ARGS_MAX, "Put signatures made apart into the first file.", repo_merge },
+	{ "delegation add", "REPO", 1, 1, "Let others sign for some targets.", repo_delegation_add },
+	{ "delegation bins", "REPO", 1, 1, "Spread targets over hash bins.", repo_delegation_bins },
+	{ "delegation remove", "REPO", 1, 1, "Delegate to a role no longer.", repo_delegation_remove },
+	{ "delegation targets", "REPO", 1, 1, "Tell the delegations and their targets.", repo_delegation_targets },
 	{ "image add", "REPO", 1, 1, "Compress the images of a version and make their hash tree.", repo_image_add },
 	{ "image remove", "REPO", 1, 1, "Forget the images of a version that are in the draft.", repo_image_remove },
 	{ "update add", "REPO", 1, 1, "Offer a version whose images were added.", repo_update_add },
@@ -45,11 +57,15 @@ static const struct cli_verb verbs[] = {
 	{ "migration add", "REPO [FILE...]", 1, ARGS_MAX, "Add the step between two versions.", repo_migration_add },
 	{ "target add", "REPO FILE...", 2, ARGS_MAX, "Add other files.", repo_target_add },
 	{ "publish", "REPO", 1, 1, "Sign the draft and make it what hosts see.", repo_publish },
+	{ "refresh", "REPO", 1, 1, "Sign a new timestamp, and nothing else.", repo_refresh },
+	{ "clone", "OUT", 1, 1, "Mirror a repository, all of it verified.", repo_clone },
+	{ "check", "[REPO]", 0, 1, "Tell what hosts will say, now and later, and find faults.", repo_check },
 	{ "serve", "REPO", 1, 1, "Serve a repository over HTTP, for demonstrations and tests.", repo_serve },
 	{ "show", "REPO", 1, 1, "Tell what is published.", repo_show },
 };
 
-#define LOADS_KEYS "key root publish"
+#define LOADS_KEYS "key root role delegation publish refresh"
+#define SIGNS_ONLINE "root init root publish publish refresh"
 #define OF_VERSION "image update"
 
 static const struct cli_option options[] = {
@@ -61,17 +77,45 @@ static const struct cli_option options[] = {
 	{ "type", 't', CLI_STRING, &cli.key_type, "TYPE", "ed25519, ecdsa or rsa", "key new" },
 	{ "bits", 0, CLI_NUMBER, &cli.key_bits, "N", "of an RSA key", "key new" },
 	{ "root-key", 0, CLI_STRINGS, &cli.keys[TUF_ROOT], "KEY", "private key of root", "root init" },
-	{ "targets-key", 0, CLI_STRINGS, &cli.keys[TUF_TARGETS], "KEY", "private key of targets", "root init publish" },
-	{ "snapshot-key", 0, CLI_STRINGS, &cli.keys[TUF_SNAPSHOT], "KEY", "private key of snapshot", "root init publish" },
-	{ "timestamp-key", 0, CLI_STRINGS, &cli.keys[TUF_TIMESTAMP], "KEY", "private key of timestamp", "root init publish" },
-	{ "root-threshold", 0, CLI_NUMBER, &cli.thresholds[TUF_ROOT], "N", "keys that root needs", "root init" },
-	{ "targets-threshold", 0, CLI_NUMBER, &cli.thresholds[TUF_TARGETS], "N", "keys that targets needs", "root init" },
-	{ "snapshot-threshold", 0, CLI_NUMBER, &cli.thresholds[TUF_SNAPSHOT], "N", "keys that snapshot needs", "root init" },
-	{ "timestamp-threshold", 0, CLI_NUMBER, &cli.thresholds[TUF_TIMESTAMP], "N", "keys that timestamp needs", "root init" },
-	{ "expires", 0, CLI_STRING, &cli.expires[TUF_ROOT], "TIME", "of root, or 'in 52 weeks'", "root init" },
-	{ "expires-targets", 0, CLI_STRING, &cli.expires[TUF_TARGETS], "TIME", "or 'in 12 weeks'", "publish" },
-	{ "expires-snapshot", 0, CLI_STRING, &cli.expires[TUF_SNAPSHOT], "TIME", "or 'in 2 weeks'", "publish" },
-	{ "expires-timestamp", 0, CLI_STRING, &cli.expires[TUF_TIMESTAMP], "TIME", "or 'in 1 week'", "publish" },
+	{ "targets-key", 0, CLI_STRINGS, &cli.keys[TUF_TARGETS], "KEY", "private key of targets", "root init root publish publish role prepare" },
+	{ "snapshot-key", 0, CLI_STRINGS, &cli.keys[TUF_SNAPSHOT], "KEY", "private key of snapshot", "root init root publish publish" },
+	{ "timestamp-key", 0, CLI_STRINGS, &cli.keys[TUF_TIMESTAMP], "KEY", "private key of timestamp", SIGNS_ONLINE },
+	{ "root-threshold", 0, CLI_NUMBER, &cli.thresholds[TUF_ROOT], "N", "keys that root needs", "root init root rotate" },
+	{ "targets-threshold", 0, CLI_NUMBER, &cli.thresholds[TUF_TARGETS], "N", "keys that targets needs", "root init root rotate" },
+	{ "snapshot-threshold", 0, CLI_NUMBER, &cli.thresholds[TUF_SNAPSHOT], "N", "keys that snapshot needs", "root init root rotate" },
+	{ "timestamp-threshold", 0, CLI_NUMBER, &cli.thresholds[TUF_TIMESTAMP], "N", "keys that timestamp needs", "root init root rotate" },
+	{ "expires", 0, CLI_STRING, &cli.expires[TUF_ROOT], "TIME", "of root, or 'in 52 weeks'", "root init root rotate" },
+	{ "expires-targets", 0, CLI_STRING, &cli.expires[TUF_TARGETS], "TIME", "or 'in 12 weeks'", "publish root publish role prepare" },
+	{ "expires-snapshot", 0, CLI_STRING, &cli.expires[TUF_SNAPSHOT], "TIME", "or 'in 2 weeks'", "publish root publish" },
+	{ "expires-timestamp", 0, CLI_STRING, &cli.expires[TUF_TIMESTAMP], "TIME", "or 'in 1 week'", "publish root publish refresh" },
+	{ "add-root-key", 0, CLI_STRINGS, &cli.add_keys[TUF_ROOT], "KEY", "a key more for root", "root rotate" },
+	{ "remove-root-key", 0, CLI_STRINGS, &cli.remove_keys[TUF_ROOT], "KEYID", "a key less for root", "root rotate" },
+	{ "add-targets-key", 0, CLI_STRINGS, &cli.add_keys[TUF_TARGETS], "KEY", "a key more for targets", "root rotate" },
+	{ "remove-targets-key", 0, CLI_STRINGS, &cli.remove_keys[TUF_TARGETS], "KEYID", "a key less for targets", "root rotate" },
+	{ "add-snapshot-key", 0, CLI_STRINGS, &cli.add_keys[TUF_SNAPSHOT], "KEY", "a key more for snapshot", "root rotate" },
+	{ "remove-snapshot-key", 0, CLI_STRINGS, &cli.remove_keys[TUF_SNAPSHOT], "KEYID", "a key less for snapshot", "root rotate" },
+	{ "add-timestamp-key", 0, CLI_STRINGS, &cli.add_keys[TUF_TIMESTAMP], "KEY", "a key more for timestamp", "root rotate" },
+	{ "remove-timestamp-key", 0, CLI_STRINGS, &cli.remove_keys[TUF_TIMESTAMP], "KEYID", "a key less for timestamp", "root rotate" },
+	{ "restart", 0, CLI_FLAG, &cli.restart, NULL, "begin with the published root again", "root rotate" },
+	{ "key", 'k', CLI_STRINGS, &cli.signing_keys, "KEY", "private key to sign with", "root sign role sign" },
+	{ "key", 'k', CLI_STRINGS, &cli.signing_keys, "KEY", "private key or its public part", "delegation add delegation bins" },
+	{ "previous", 0, CLI_STRING, &cli.previous, "FILE", "the root before it", "root sign root show" },
+	{ "role", 0, CLI_STRING, &cli.role, "NAME", "a delegated role instead of targets", "role prepare role sign" },
+	{ "role", 0, CLI_STRING, &cli.role, "NAME", "a delegated role, or the prefix of hash bins", "target add" },
+	{ "role-key", 0, CLI_STRINGS, &cli.role_keys, "NAME=KEY", "private key of a delegated role, or of hash bins", "publish root publish" },
+	{ "extend", 0, CLI_FLAG, &cli.extend, NULL, "sign what is published again; leave the draft alone", "publish" },
+	{ "name", 0, CLI_STRING, &cli.product, "NAME", "role's name; for bins their prefix, 'bin'", "delegation" },
+	{ "threshold", 0, CLI_NUMBER, &cli.threshold, "N", "keys that the role needs; 1", "delegation add delegation bins" },
+	{ "path", 0, CLI_STRINGS, &cli.paths, "PATTERN", "targets, by name", "delegation add" },
+	{ "hash-prefix", 0, CLI_STRINGS, &cli.hash_prefixes, "HEX", "targets, by their names' SHA-256", "delegation add" },
+	{ "terminating", 0, CLI_FLAG, &cli.terminating, NULL, "the search for its targets ends with it", "delegation add" },
+	{ "bits", 0, CLI_NUMBER, &cli.bits, "N", "2^N bins; 1 to 12", "delegation bins" },
+	{ "metadata-url", 0, CLI_STRING, &cli.metadata_url, "URL", "where metadata is", "clone check" },
+	{ "targets-url", 0, CLI_STRING, &cli.targets_url, "URL", "where targets are", "clone check" },
+	{ "root", 0, CLI_STRING, &cli.trusted_root, "FILE", "a root to trust", "clone check role sign" },
+	{ "version", 0, CLI_STRINGS, &cli.versions, "VERSION", "only these versions' targets", "clone" },
+	{ "metadata-only", 0, CLI_FLAG, &cli.metadata_only, NULL, "no targets", "clone" },
+	{ "at", 0, CLI_STRING, &cli.at, "TIME", "a later time to check for, or 'in 2 weeks'", "check" },
 	{ "name", 0, CLI_STRING, &cli.product, "NAME", "what target names begin with", "image add" },
 	{ "variant", 0, CLI_STRING, &cli.variant, "NAME", "variant", OF_VERSION },
 	{ "arch", 'a', CLI_STRING, &cli.arch, "NAME", "architecture", OF_VERSION },
@@ -117,5 +161,7 @@ int main(int argc, char **argv)
 		p.n_options = 0;
 	log_init("flipside-repo", LOG_INFO);
 	catch_signals();
-	return cli_main(&p, &cli, argc, argv);
+	const int code = cli_main(&p, &cli, argc, argv);
+
+	return code ? code : cli.verdict; /* a check that finds faults has not failed itself: its report is the answer */
 }

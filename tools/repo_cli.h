@@ -15,6 +15,8 @@
 #include "base/version.h"
 #include "tuf/signed.h"
 
+#define REPO_NOT_GIVEN UINT64_MAX
+
 struct repo_cli {
 	bool json, quiet, verbose;
 	const char *now; /* RFC 3339 instead of the clock */
@@ -24,8 +26,27 @@ struct repo_cli {
 	uint64_t key_bits;
 	/* root init, publish */
 	struct cli_strings keys[TUF_TYPES]; /* files or URIs of private keys */
-	uint64_t thresholds[TUF_TYPES];
+	uint64_t thresholds[TUF_TYPES]; /* or REPO_NOT_GIVEN */
 	const char *expires[TUF_TYPES];
+	/* root rotate: files of keys, and key ids */
+	struct cli_strings add_keys[TUF_TYPES], remove_keys[TUF_TYPES];
+	bool restart;
+	/* root sign, role ..., delegation ... */
+	struct cli_strings signing_keys, paths, hash_prefixes;
+	const char *previous; /* file of the root before */
+	const char *role;     /* NULL: targets */
+	uint64_t threshold;   /* 0: not given */
+	uint64_t bits;
+	bool terminating;
+	/* publish */
+	struct cli_strings role_keys; /* NAME=KEY */
+	bool extend;
+	/* clone, check */
+	const char *metadata_url, *targets_url, *trusted_root;
+	struct cli_strings versions;
+	bool metadata_only;
+	const char *at;
+	int verdict; /* check: the exit code of the worst finding */
 	/* image add, update ... */
 	const char *product, *variant, *arch, *version, *max_version;
 	const char *root_image, *boot_image;
@@ -54,6 +75,20 @@ int repo_update_remove(void *ctx, int argc, char **argv, struct err *e);
 int repo_update_max_version(void *ctx, int argc, char **argv, struct err *e);
 int repo_migration_add(void *ctx, int argc, char **argv, struct err *e);
 int repo_target_add(void *ctx, int argc, char **argv, struct err *e);
+int repo_root_rotate(void *ctx, int argc, char **argv, struct err *e);
+int repo_root_sign(void *ctx, int argc, char **argv, struct err *e);
+int repo_root_publish(void *ctx, int argc, char **argv, struct err *e);
+int repo_root_show(void *ctx, int argc, char **argv, struct err *e);
+int repo_role_prepare(void *ctx, int argc, char **argv, struct err *e);
+int repo_role_sign(void *ctx, int argc, char **argv, struct err *e);
+int repo_merge(void *ctx, int argc, char **argv, struct err *e);
+int repo_delegation_add(void *ctx, int argc, char **argv, struct err *e);
+int repo_delegation_bins(void *ctx, int argc, char **argv, struct err *e);
+int repo_delegation_remove(void *ctx, int argc, char **argv, struct err *e);
+int repo_delegation_targets(void *ctx, int argc, char **argv, struct err *e);
+int repo_refresh(void *ctx, int argc, char **argv, struct err *e);
+int repo_clone(void *ctx, int argc, char **argv, struct err *e);
+int repo_check(void *ctx, int argc, char **argv, struct err *e);
 int repo_publish(void *ctx, int argc, char **argv, struct err *e);
 int repo_serve(void *ctx, int argc, char **argv, struct err *e);
 int repo_show(void *ctx, int argc, char **argv, struct err *e);

@@ -2,7 +2,7 @@
  * The draft: what the release engineer has prepared and not yet published, in staging/draft.json. Targets lie in staging/targets under their
  * own names. What is known of a version's images stays in the draft after they are published, so that an update may be added later.
  *
- *	{ "targets": { NAME: { "length": N, "sha256": HEX } },
+ *	{ "targets": { NAME: { "length": N, "sha256": HEX, "role": "a delegated role or the prefix of bins"; not there: targets } },
  *	  "images": [ { "variant", "arch", "version", "verity": { as in updater/verity_json.h },
  *			"boot", "root", "hash": { "target": NAME, "size": unpacked bytes } } ] }
  */
@@ -29,6 +29,7 @@
 
 struct draft_target {
 	char name[REPO_TARGET_BYTES];
+	char role[REPO_WORD_BYTES]; /* delegated role, or prefix of hash bins; "": targets itself */
 	uint64_t length;
 	struct digest sha256;
 };

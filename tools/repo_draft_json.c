@@ -40,6 +40,8 @@ static int parse_target(void *ctx, const char *name, json_t *value, const char *
 	snprintf(t.name, sizeof(t.name), "%s", name);
 	json_get_u64(&in, "length", 0, INT64_MAX, &t.length);
 	get_sha256(&in, "sha256", &t.sha256);
+	if (json_has(&in, "role"))
+		get_text(&in, "role", t.role, sizeof(t.role));
 	if (json_in_end(&in) < 0)
 		return -1;
 	return draft_add_target(d, &t, e);
@@ -98,7 +100,7 @@ static json_t *target_json(const struct draft_target *t)
 	char hex[2 * DIGEST_MAX_BYTES + 1];
 
 	digest_hex(&t->sha256, hex);
-	return json_pack("{sI, ss}", "length", (json_int_t)t->length, "sha256", hex);
+	return json_pack("{sI, ss, ss*}", "length", (json_int_t)t->length, "sha256", hex, "role", t->role[0] ? t->role : NULL);
 }
 
 static json_t *image_json(const struct draft_images *m, enum part_role r)

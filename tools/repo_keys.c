@@ -5,6 +5,7 @@
 #include "tools/repo_keys.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,53 +49,67 @@ static int add(struct repo_signers *s, struct tuf_signer *signer, const char *fr
 	return set_id(s, s->n - 1, tuf_signer_key_id(signer), e);
 }
 
+int repo_signers_add(struct repo_cli *c, const char *from, struct repo_signers *out, struct err *e)
+{
+	struct tuf_signer *signer = NULL;
+
+	if (out->n == CLI_STRINGS_MAX)
+		return err_set(e, ERR_USAGE, "limit", "more than %d keys", CLI_STRINGS_MAX);
+	if (tuf_signer_load(from, repo_passphrase_ask, c, &signer, e) < 0)
+		return -1;
+	return add(out, signer, from, e);
+}
+
 int repo_signers_load(struct repo_cli *c, enum tuf_type type, struct repo_signers *out, struct err *e)
 {
 	const struct cli_strings *from = &c->keys[type];
 
-	for (size_t i = 0; i < from->n; i++) {
-		struct tuf_signer *signer = NULL;
-
-		if (tuf_signer_load(from->v[i], repo_passphrase_ask, c, &signer, e) < 0 ||
-		    add(out, signer, from->v[i], e) < 0)
+	for (size_t i = 0; i < from->n; i++)
+		if (repo_signers_add(c, from->v[i], out, e) < 0)
 			return err_wrap(e, "--%s", repo_cli_key_option(type));
+	return 0;
+}
+
+const char *repo_key_listed(const struct tuf_keyring *keys, const struct tuf_role_keys *role, const struct tuf_key *key)
+{
+	for (size_t i = 0; i < role->n_ids; i++) {
+		const struct tuf_key *listed = tuf_keyring_find(keys, role->ids[i]);
+
+		if (listed && digest_equal(tuf_key_fingerprint(listed), tuf_key_fingerprint(key)))
+			return role->ids[i];
+	}
+	return NULL;
+}
+
+int repo_signers_match_role(struct repo_signers *s, const struct tuf_keyring *keys, const struct tuf_role_keys *role, const char *name,
+			    const char *whose, struct err *e)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		CLEANUP(tuf_key_free_p) struct tuf_key *key = NULL;
+
+		if (tuf_key_parse(tuf_signer_public(s->v[i].signer), "key", &key, e) < 0)
+			return -1;
+		const char *id = repo_key_listed(keys, role, key);
+
+		if (!id)
+			return err_set(e, ERR_TRUST, REPO_E_KEY, "key %.16s...: %s does not list it for %s", s->v[i].id, whose, name);
+		if (set_id(s, i, id, e) < 0)
+			return -1;
 	}
 	return 0;
 }
 
-/* True with the id under which @root lists @key for the role. */
-static bool id_in_root(const struct tuf_key *key, const struct tuf_root *root, enum tuf_type type, const char **id)
-{
-	const struct tuf_role_keys *role = &root->roles[type];
-
-	for (size_t i = 0; i < role->n_ids; i++) {
-		const struct tuf_key *listed = tuf_keyring_find(&root->keys, role->ids[i]);
-
-		if (listed && digest_equal(tuf_key_fingerprint(listed), tuf_key_fingerprint(key))) {
-			*id = role->ids[i];
-			return true;
-		}
-	}
-	return false;
-}
-
 int repo_signers_match(struct repo_signers *s, const struct tuf_root *root, enum tuf_type type, struct err *e)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		CLEANUP(tuf_key_free_p) struct tuf_key *key = NULL;
-		const char *id = NULL;
+	const struct tuf_role_keys *role = &root->roles[type];
+	char whose[40];
 
-		if (tuf_key_parse(tuf_signer_public(s->v[i].signer), "key", &key, e) < 0)
-			return -1;
-		if (!id_in_root(key, root, type, &id))
-			return err_set(e, ERR_TRUST, REPO_E_KEY, "key %.16s...: root %" PRIu64 " does not list it for %s", s->v[i].id,
-				       root->head.version, tuf_type_name(type));
-		if (set_id(s, i, id, e) < 0)
-			return -1;
-	}
-	if (s->n < root->roles[type].threshold)
-		return err_set(e, ERR_TRUST, TUF_E_THRESHOLD, "%s: %zu keys given, root %" PRIu64 " wants %" PRIu64, tuf_type_name(type), s->n,
-			       root->head.version, root->roles[type].threshold);
+	snprintf(whose, sizeof(whose), "root %" PRIu64, root->head.version);
+	if (repo_signers_match_role(s, &root->keys, role, tuf_type_name(type), whose, e) < 0)
+		return -1;
+	if (s->n < role->threshold)
+		return err_set(e, ERR_TRUST, TUF_E_THRESHOLD, "%s: %zu keys given, %s wants %" PRIu64, tuf_type_name(type), s->n, whose,
+			       role->threshold);
 	return 0;
 }
 

@@ -1,6 +1,8 @@
 /* JSON in, JSON out: trees are changed rather than rebuilt from structures, because what this program does not know must survive. */
 #include "tools/repo_meta.h"
 
+#include <stdio.h>
+
 #include "base/datetime.h"
 #include "base/json.h"
 
@@ -22,6 +24,12 @@ static json_t *make_head(const json_t *old, enum tuf_type type, uint64_t version
 	    json_object_set_new(body, "expires", json_string(expires)) < 0)
 		return NULL;
 	return TAKE(body);
+}
+
+int repo_meta_renew(const json_t *old, enum tuf_type type, uint64_t version, int64_t expires_sec, json_t **out, struct err *e)
+{
+	*out = make_head(old, type, version, expires_sec);
+	return *out ? 0 : no_memory(type, e);
 }
 
 /* The keys of one role to @keys, and {"keyids": [...], "threshold": n}. */
@@ -113,6 +121,16 @@ int repo_meta_snapshot(const json_t *old, uint64_t version, int64_t expires_sec,
 	if (json_object_set_new(meta, "targets.json", file_json(targets)) < 0)
 		return no_memory(TUF_SNAPSHOT, e);
 	*out = TAKE(body);
+	return 0;
+}
+
+int repo_meta_set_role(json_t *snapshot, const char *role, const struct repo_meta_file *file, struct err *e)
+{
+	char name[TUF_NAME_MAX_BYTES + sizeof(".json")];
+
+	snprintf(name, sizeof(name), "%s.json", role);
+	if (json_object_set_new(json_object_get(snapshot, "meta"), name, file_json(file)) < 0)
+		return no_memory(TUF_SNAPSHOT, e);
 	return 0;
 }
 

@@ -17,6 +17,9 @@
 
 /* All return a new reference to *@out, or -1: ERR_SYSTEM out of memory, ERR_FORMAT for an old file without the members due. */
 
+/* @old as it is, with another version and expiry: its deep copy. */
+int repo_meta_renew(const json_t *old, enum tuf_type type, uint64_t version, int64_t expires_sec, json_t **out, struct err *e);
+
 /* A new root, consistent snapshots on. @roles and @thresholds are by enum tuf_type. */
 int repo_meta_root(uint64_t version, int64_t expires_sec, const struct repo_signers roles[TUF_TYPES],
 		   const uint64_t thresholds[TUF_TYPES], json_t **out, struct err *e);
@@ -35,6 +38,9 @@ struct repo_meta_file {
 
 int repo_meta_snapshot(const json_t *old, uint64_t version, int64_t expires_sec, const struct repo_meta_file *targets, json_t **out,
 		       struct err *e);
+/* Lists a file of a delegated role in @snapshot, in place of an older one. */
+int repo_meta_set_role(json_t *snapshot, const char *role, const struct repo_meta_file *file, struct err *e);
+
 int repo_meta_timestamp(uint64_t version, int64_t expires_sec, const struct repo_meta_file *snapshot, json_t **out, struct err *e);
 
 #endif

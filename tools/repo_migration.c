@@ -11,8 +11,8 @@
 #define STEP_FILES_MAX 256
 
 /* Packs @path into the work area under @name and lists it in the draft, which the caller stores. */
-static int stage_file(const struct repo_cli *c, struct repo_edit *x, const char *path, const char *name, const struct pack_options *pack,
-		      struct err *e)
+static int stage_file(const struct repo_cli *c, struct repo_edit *x, const char *path, const char *name, const char *role,
+		      const struct pack_options *pack, struct err *e)
 {
 	CLEANUP(close_p) int fd = -1;
 	struct progress progress;
@@ -25,6 +25,7 @@ static int stage_file(const struct repo_cli *c, struct repo_edit *x, const char 
 		return -1;
 	if (repo_pack_file(&x->repo, fd, size, path, name, &p, &t, e) < 0)
 		return -1;
+	snprintf(t.role, sizeof(t.role), "%s", role ? role : "");
 	return draft_add_target(x->draft, &t, e);
 }
 
@@ -41,7 +42,7 @@ static int add_step(const struct repo_cli *c, struct repo_edit *x, struct manife
 		for (int k = 0; k < i; k++)
 			if (strcmp(names[k], names[i]) == 0)
 				return err_set(e, ERR_USAGE, REPO_E_NAME, "migration '%s': given twice", repo_base_name(files[i]));
-		if (stage_file(c, x, files[i], names[i], &lz4, e) < 0)
+		if (stage_file(c, x, files[i], names[i], NULL, &lz4, e) < 0)
 			return -1;
 		list[i] = names[i];
 	}
@@ -80,6 +81,8 @@ int repo_target_add(void *ctx, int argc, char **argv, struct err *e)
 	CLEANUP(repo_edit_fini) struct repo_edit x = REPO_EDIT_CLOSED;
 	struct pack_options pack;
 
+	if (c->role && repo_word_check("--role", c->role, REPO_WORD_MAX_BYTES, e) < 0)
+		return -1;
 	if (repo_pack_options(c, UNPACK_NONE, &pack, e) < 0 || repo_edit_open(c, argv[0], &x, e) < 0)
 		return -1;
 	for (int i = 1; i < argc; i++) {
@@ -90,7 +93,7 @@ int repo_target_add(void *ctx, int argc, char **argv, struct err *e)
 			return err_set(e, ERR_USAGE, REPO_E_NAME, "target '%.40s...': longer than %d bytes", name, REPO_TARGET_MAX_BYTES);
 		if (strcmp(name, REPO_MANIFEST) == 0)
 			return err_set(e, ERR_USAGE, REPO_E_NAME, "%s: is made by 'update' and 'migration'", REPO_MANIFEST);
-		if (repo_word_check("target", name, REPO_TARGET_MAX_BYTES, e) < 0 || stage_file(c, &x, argv[i], name, &pack, e) < 0)
+		if (repo_word_check("target", name, REPO_TARGET_MAX_BYTES, e) < 0 || stage_file(c, &x, argv[i], name, c->role, &pack, e) < 0)
 			return -1;
 	}
 	return draft_store(&x.repo, x.draft, e);

@@ -93,6 +93,7 @@ int repo_pack_file(const struct repo *r, int fd, uint64_t size, const char *what
 	if (result < 0)
 		return err_wrap(e, "%s", what);
 	snprintf(out->name, sizeof(out->name), "%s", name);
+	out->role[0] = '\0';
 	out->length = repo_file_length(file);
 	out->sha256 = repo_file_sha256(file);
 	return 0;

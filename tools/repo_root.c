@@ -29,6 +29,8 @@ static int load_roles(struct repo_cli *c, struct repo_signers roles[TUF_TYPES], 
 
 		if (c->keys[t].n == 0)
 			return err_set(e, ERR_USAGE, "option", "--%s is needed", repo_cli_key_option(t));
+		if (c->thresholds[t] == REPO_NOT_GIVEN)
+			c->thresholds[t] = 1;
 		if (c->thresholds[t] < 1 || c->thresholds[t] > c->keys[t].n)
 			return err_set(e, ERR_USAGE, TUF_E_THRESHOLD, "--%s-threshold %" PRIu64 ": there are %zu keys", tuf_type_name(t),
 				       c->thresholds[t], c->keys[t].n);

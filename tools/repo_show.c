@@ -45,7 +45,7 @@ static const struct tuf_head *head_of(const struct view *v, enum tuf_type t)
 	const struct tuf_trusted *s = v->state.trusted;
 
 	if (t == TUF_ROOT)
-		return &tuf_trusted_root(s)->head;
+		return &repo_state_root(&v->state)->head;
 	if (!v->state.published)
 		return NULL;
 	switch (t) {
@@ -63,7 +63,7 @@ static const struct tuf_head *head_of(const struct view *v, enum tuf_type t)
 
 static json_t *role_json(const struct view *v, enum tuf_type t)
 {
-	const struct tuf_role_keys *role = &tuf_trusted_root(v->state.trusted)->roles[t];
+	const struct tuf_role_keys *role = &repo_state_root(&v->state)->roles[t];
 	const struct tuf_head *head = head_of(v, t);
 	char expires[DATETIME_BYTES];
 	json_t *ids = json_array();
@@ -133,7 +133,7 @@ static int show_json(const struct view *v, struct err *e)
 
 static void show_role(const struct view *v, enum tuf_type t)
 {
-	const struct tuf_role_keys *role = &tuf_trusted_root(v->state.trusted)->roles[t];
+	const struct tuf_role_keys *role = &repo_state_root(&v->state)->roles[t];
 	const struct tuf_head *head = head_of(v, t);
 	char expires[DATETIME_BYTES];
 
