@@ -66,10 +66,10 @@ static const struct manifest_update *newest_for(const struct manifest *m, const 
 	return best;
 }
 
-/* Where there are migrations at all, hosts have data to migrate. */
+/* A host takes an update only if steps lead to it, empty ones where there is nothing to migrate. */
 static void check_migrations(struct check *k, const struct manifest *m)
 {
-	for (size_t i = 0; i < m->n_updates && m->n_steps; i++) {
+	for (size_t i = 0; i < m->n_updates; i++) {
 		const struct manifest_update *u = &m->updates[i], *to = newest_for(m, u);
 		const char **names = NULL;
 		size_t n;
