@@ -1,5 +1,5 @@
 /*
- * The pump, the sources at the bottom (memory, descriptor), and the buffer sink. The contract is enforced at one point: source_read()
+ * The pump, the sources at the bottom (memory, descriptor), and the sinks for a buffer and a file. The contract is enforced at one point: source_read()
  * asserts it on every call, so that a stage that breaks it is found by whatever test runs through it.
  */
 #include "base/stream.h"
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/num.h"
 #include "base/sys.h"
 
@@ -193,6 +194,40 @@ int sink_buf_new(struct buf *b, struct sink **out, struct err *e)
 		return err_sys(e, "a buffer sink");
 	s->base.ops = &ops;
 	s->to = b;
+	*out = &s->base;
+	return 0;
+}
+
+struct draft_sink {
+	struct sink base;
+	struct file_draft *draft;
+};
+
+static int draft_sink_write(struct sink *s, const void *p, size_t n, struct err *e)
+{
+	return file_draft_write(((struct draft_sink *)s)->draft, p, n, e);
+}
+
+static int draft_sink_finish(struct sink *s, struct err *e)
+{
+	return file_draft_commit(((struct draft_sink *)s)->draft, e);
+}
+
+static void draft_sink_free(struct sink *s)
+{
+	file_draft_free(((struct draft_sink *)s)->draft);
+	free(s);
+}
+
+int sink_draft_new(struct file_draft *draft, struct sink **out, struct err *e)
+{
+	static const struct sink_ops ops = { .write = draft_sink_write, .finish = draft_sink_finish, .free = draft_sink_free };
+	struct draft_sink *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_sys(e, "a file sink");
+	s->base.ops = &ops;
+	s->draft = draft;
 	*out = &s->base;
 	return 0;
 }

@@ -92,6 +92,10 @@ DEFINE_CLEANUP(struct sink, sink_free);
 /* Appends to a borrowed buffer, whose maximum bounds it. */
 int sink_buf_new(struct buf *b, struct sink **out, struct err *e);
 
+/* Into a file that appears at sink_finish(): see struct file_draft in base/file.h. Takes @draft over when it succeeds. */
+struct file_draft;
+int sink_draft_new(struct file_draft *draft, struct sink **out, struct err *e);
+
 /**
  * pump() - all of @from into @to, then sink_finish()
  * @stop: looked at between pieces; not NULL and set: ERR_STATE "interrupted". For signal handlers.

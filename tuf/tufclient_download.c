@@ -8,39 +8,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/progress.h"
-#include "base/sys.h"
+#include "tuf/target_file.h"
 #include "tuf/url.h"
 
 #define NAME_MAX_BYTES (3 * TUF_NAME_MAX_BYTES + 1)
-
-/* A file that appears when the stream has ended well. */
-struct draft_sink {
-	struct sink base;
-	struct file_draft *draft;
-};
-
-static int draft_write(struct sink *s, const void *p, size_t n, struct err *e)
-{
-	return file_draft_write(((struct draft_sink *)s)->draft, p, n, e);
-}
-
-static int draft_finish(struct sink *s, struct err *e)
-{
-	return file_draft_commit(((struct draft_sink *)s)->draft, e);
-}
-
-static void draft_free(struct sink *s)
-{
-	file_draft_free(((struct draft_sink *)s)->draft);
-}
-
-static const struct sink_ops draft_ops = { .write = draft_write, .finish = draft_finish, .free = draft_free };
 
 static int target_file_name(const char *path, struct buf *out, struct err *e)
 {
@@ -51,36 +27,8 @@ static int target_file_name(const char *path, struct buf *out, struct err *e)
 	return 0;
 }
 
-/* Reads the file there through the target's checks. */
-static bool is_there(int dir, const char *name, const struct tuf_target *t)
-{
-	CLEANUP(close_p) int fd = sys_openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-	CLEANUP(source_free_p) struct source *top = NULL;
-	uint8_t piece[65536];
-	struct source *next;
-	struct stat st;
-	struct err e;
-	size_t n;
-	int r;
-
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != t->length || !t->n_hashes)
-		return false;
-	if (source_fd_new(fd, false, 0, t->length, name, &top, &e) < 0)
-		return false;
-	for (size_t i = 0; i < t->n_hashes; i++) {
-		if (source_digest_new(top, &t->hashes[i], name, &next, &e) < 0)
-			return false;
-		top = next;
-	}
-	while ((r = source_read(top, piece, sizeof(piece), &n, &e)) == 0)
-		;
-	return r == SOURCE_END;
-}
-
 static int show_progress(void *ctx, const void *p, size_t n, struct err *e)
 {
-	(void)p;
-	(void)e;
 	progress_add((struct progress *)ctx, n, progress_now_ms());
 	return 0;
 }
@@ -88,24 +36,13 @@ static int show_progress(void *ctx, const void *p, size_t n, struct err *e)
 static int fetch_to(struct tuf_client *c, const struct options *o, const struct tuf_target *t, int dir, const char *name,
 		    struct err *e)
 {
-	CLEANUP(source_free_p) struct source *from = NULL;
-	struct source *tapped;
-	struct draft_sink to = { .base.ops = &draft_ops };
 	struct progress progress;
-	int r = -1;
+	int r;
 
-	if (tuf_client_open_target(c, t, &from, e) < 0)
-		return -1;
 	progress_init(&progress, isatty(STDERR_FILENO) ? stderr : NULL, o->quiet || o->json);
-	if (source_tap_new(from, show_progress, &progress, &tapped, e) < 0)
-		return -1;
-	from = tapped;
-	if (file_draft_new(dir, name, 0644, &to.draft, e) < 0)
-		return -1;
 	progress_start(&progress, t->path, t->length, progress_now_ms());
-	r = pump(from, &to.base, &stop_requested, e);
+	r = tuf_target_to_file(c, t, dir, name, 0644, show_progress, &progress, &stop_requested, e);
 	progress_end(&progress, progress_now_ms());
-	sink_free(&to.base);
 	return r;
 }
 
@@ -118,7 +55,7 @@ static int download(struct tuf_client *c, const struct options *o, int dir, cons
 	int r = -1;
 
 	if (target_file_name(path, &name, e) == 0 && tuf_client_find(c, path, &t, e) == 0) {
-		there = is_there(dir, (const char *)name.p, &t);
+		there = tuf_target_is_file(&t, dir, (const char *)name.p);
 		r = there ? 0 : fetch_to(c, o, &t, dir, (const char *)name.p, e);
 	}
 	if (r == 0 && !o->quiet && !o->json)

@@ -1,5 +1,5 @@
 /*
- * Each file appears under its name only when its whole content was verified and is on stable storage (struct file_draft), so a power cut
+ * Each file appears under its name only when its whole content was verified and is on stable storage (tuf_target_to_file()), so a power cut
  * leaves files that are right and files that are missing, never others. Old files go last.
  */
 #include "updater/cache.h"
@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "tuf/target_file.h"
 
 #define CACHE_NAME_BYTES (2 * DIGEST_MAX_BYTES + 1 + TUF_NAME_MAX_BYTES + 1)
 #define CACHE_FILE_MAX_BYTES (256u * 1024 * 1024) /* of one migration as published */
@@ -53,38 +54,6 @@ static int describe(struct cache *c, size_t i, struct err *e)
 	return 0;
 }
 
-/* Reads all of @src, which it frees, and compares its digest. */
-static bool drain_verified(struct source *src, const struct digest *expected, const char *what)
-{
-	CLEANUP(source_free_p) struct source *verified = NULL;
-	uint8_t piece[16 * 1024];
-	struct err e;
-	size_t n;
-	int ret;
-
-	if (source_digest_new(src, expected, what, &verified, &e) < 0) {
-		source_free(src);
-		return false;
-	}
-	while ((ret = source_read(verified, piece, sizeof(piece), &n, &e)) == 0)
-		;
-	return ret == SOURCE_END;
-}
-
-/* Whether the file on disk is what the target says. Any trouble with it means that it is fetched. */
-static bool is_there(const struct cache *c, const struct cached *f)
-{
-	CLEANUP(close_p) int fd = openat(c->dir, f->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct source *src;
-	struct err e;
-
-	if (fd < 0 || lseek(fd, 0, SEEK_END) != (off_t)f->target.length)
-		return false;
-	if (source_fd_new(fd, false, 0, f->target.length, f->file, &src, &e) < 0)
-		return false;
-	return drain_verified(src, &f->target.hashes[0], f->file);
-}
-
 static int check_space(const struct cache *c, struct err *e)
 {
 	struct statvfs vfs;
@@ -101,29 +70,6 @@ static int check_space(const struct cache *c, struct err *e)
 		return 0;
 	return err_set(e, ERR_SYSTEM, "no-space", "%s: %llu bytes are free, the migrations need %llu", c->job->dir,
 		       (unsigned long long)free_bytes, (unsigned long long)need);
-}
-
-static int fetch(const struct cache *c, const struct cached *f, struct err *e)
-{
-	CLEANUP(source_free_p) struct source *src = NULL;
-	CLEANUP(file_draft_free_p) struct file_draft *draft = NULL;
-	CLEANUP(free_p) uint8_t *piece = malloc(PUMP_BUFFER_BYTES);
-	size_t n;
-	int ret;
-
-	if (!piece)
-		return err_sys(e, "%s", f->target.path);
-	if (file_draft_new(c->dir, f->file, 0600, &draft, e) < 0 || tuf_client_open_target(c->job->repo, &f->target, &src, e) < 0)
-		return -1;
-	while ((ret = source_read(src, piece, PUMP_BUFFER_BYTES, &n, e)) == 0) {
-		if (c->job->stop && *c->job->stop)
-			return err_set(e, ERR_STATE, "interrupted", "interrupted");
-		if (file_draft_write(draft, piece, n, e) < 0)
-			return -1;
-	}
-	if (ret < 0)
-		return -1;
-	return file_draft_commit(draft, e);
 }
 
 static bool is_wanted(const struct cache *c, const char *name)
@@ -169,12 +115,13 @@ int cache_fill(const struct cache_job *job, struct err *e)
 	for (size_t i = 0; i < job->n_names; i++) {
 		if (describe(&c, i, e) < 0)
 			return err_wrap(e, "migration %s", job->names[i]);
-		c.files[i].there = is_there(&c, &c.files[i]);
+		c.files[i].there = tuf_target_is_file(&c.files[i].target, c.dir, c.files[i].file);
 	}
 	if (check_space(&c, e) < 0)
 		return -1;
 	for (size_t i = 0; i < job->n_names; i++)
-		if (!c.files[i].there && fetch(&c, &c.files[i], e) < 0)
+		if (!c.files[i].there && tuf_target_to_file(job->repo, &c.files[i].target, c.dir, c.files[i].file, 0600, NULL,
+							    NULL, job->stop, e) < 0)
 			return err_wrap(e, "migration %s", job->names[i]);
 	return remove_others(&c, e);
 }
