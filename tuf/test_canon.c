@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -53,6 +54,46 @@ static void test_good(void **state)
 		json_decref(j);
 		buf_fini(&out);
 	}
+}
+
+/* What another implementation, securesystemslib, makes of the same texts (test-fixtures/golden/make_golden.py). */
+static void one_vector(const char *text, const char *want)
+{
+	struct buf out = BUF_INIT(65536);
+	json_t *j = NULL;
+	struct err e;
+	char *hex;
+
+	if (json_load_bytes(bytes_of_str(text), &j, &e) < 0)
+		fail_msg("%s: %s", text, e.msg);
+	const int r = tuf_canon(j, &out, &e);
+
+	if ((r == 0) != (want != NULL))
+		fail_msg("%s: %s", text, r < 0 ? e.msg : "should be refused");
+	if (want) {
+		hex = malloc(2 * out.n + 1);
+		assert_non_null(hex);
+		hex_encode(out.p, out.n, hex);
+		if (strcmp(hex, want) != 0)
+			fail_msg("%s: %s, not %s", text, hex, want);
+		free(hex);
+	}
+	json_decref(j);
+	buf_fini(&out);
+}
+
+static void test_golden(void **state)
+{
+	const char *path = getenv("GOLDEN");
+	json_t *all = json_load_file(path ? path : "test-fixtures/golden/canonical.json", 0, NULL);
+
+	assert_true(json_array_size(all) > 100);
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		const json_t *v = json_array_get(all, i);
+
+		one_vector(json_string_value(json_object_get(v, "text")), json_string_value(json_object_get(v, "canonical")));
+	}
+	json_decref(all);
 }
 
 /* No text becomes longer: what the envelope's buffer is sized by. */
@@ -127,7 +168,8 @@ static void test_buffer_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),  cmocka_unit_test(test_never_longer), cmocka_unit_test(test_reals),
+		cmocka_unit_test(test_good),  cmocka_unit_test(test_golden), cmocka_unit_test(test_never_longer),
+		cmocka_unit_test(test_reals),
 		cmocka_unit_test(test_depth), cmocka_unit_test(test_buffer_limit),
 	};
 
