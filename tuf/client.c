@@ -21,9 +21,6 @@
 #include "base/num.h"
 #include "tuf/client_state.h"
 #include "tuf/signed.h"
-#include "tuf/url.h"
-
-#define FILE_NAME_BYTES (TUF_NAME_MAX_BYTES + 40)
 
 int tuf_client_stored(const struct tuf_client *c, const char *role, size_t max_bytes, struct buf *out, struct err *e)
 {
@@ -52,38 +49,31 @@ int tuf_client_pass_over(const struct err *why, struct err *e)
 	return 0;
 }
 
-int tuf_client_fetch(const struct tuf_client *c, const char *role, const struct tuf_next *next, struct buf *out, struct err *e)
-{
-	CLEANUP(source_free_p) struct source *s = NULL;
-	struct buf url = BUF_INIT(TUF_FETCH_URL_MAX_BYTES);
-	char what[FILE_NAME_BYTES], number[24] = "";
-	int r = -1;
+/* A rule of the trusted set, by which a fetched file becomes trusted. */
+typedef int (*update_fn)(struct tuf_trusted *t, struct bytes in, struct err *e);
 
-	if (!c->metadata_url)
-		return err_set(e, ERR_USAGE, "url", "%s: no metadata URL was given", role);
-	if (c->offline)
-		return err_set(e, ERR_STATE, "offline", "%s: not in the store, and this is offline", role);
-	if (next->version)
-		snprintf(number, sizeof(number), "%" PRIu64 ".", next->version);
-	snprintf(what, sizeof(what), "%s%s.json", number, role);
-	out->max = next->max_bytes;
-	if (tuf_url_metadata(c->metadata_url, next->version, role, &url, e) < 0 || !buf_str(&url, e))
-		err_wrap(e, "URL of %s", what);
-	else if (tuf_fetch_open(c->fetcher, (const char *)url.p, next->max_bytes, what, &s, e) == 0)
-		r = source_read_all(s, out, e);
-	buf_fini(&url);
-	return r;
+struct offer {
+	struct tuf_trusted *t;
+	update_fn update;
+};
+
+static int accept_offer(void *ctx, struct bytes in, struct err *e)
+{
+	const struct offer *o = (const struct offer *)ctx;
+
+	return o->update(o->t, in, e);
 }
 
-/* What the trusted set wants next, fetched. */
-static int fetch_next(const struct tuf_client *c, const struct tuf_trusted *t, const char *role, struct buf *out,
-		      struct err *e)
+/* What the trusted set wants next, fetched and trusted. Return: as @update */
+static int update_next(const struct tuf_client *c, struct tuf_trusted *t, const char *role, update_fn update, struct buf *out,
+		       struct err *e)
 {
+	struct offer offer = { .t = t, .update = update };
 	struct tuf_next next;
 
 	if (tuf_trusted_next(t, role, &next, e) < 0)
 		return -1;
-	return tuf_client_fetch(c, role, &next, out, e);
+	return tuf_client_fetch(c, role, &next, accept_offer, &offer, out, e);
 }
 
 /* Fast-forward recovery: numbers that the old keys signed bind nobody any more (5.3.11). */
@@ -115,11 +105,11 @@ static int keep_root(struct tuf_client *c, bool rotated, struct buf *root, struc
 static int refresh_root_step(struct tuf_client *c, struct tuf_trusted *t, struct err *e)
 {
 	struct buf in = { 0 };
-	int r = fetch_next(c, t, "root", &in, e);
+	int r = update_next(c, t, "root", tuf_trusted_update_root, &in, e);
 
 	if (r < 0)
 		r = e->kind == ERR_MISSING ? TUF_SAME : -1;
-	else if ((r = tuf_trusted_update_root(t, buf_bytes(&in), e)) == 0)
+	else
 		r = keep_root(c, tuf_trusted_keys_rotated(t), &in, e);
 	buf_fini(&in);
 	return r;
@@ -147,8 +137,8 @@ static int refresh_timestamp(struct tuf_client *c, struct tuf_trusted *t, struct
 	if (r == 0 && tuf_trusted_load_timestamp(t, buf_bytes(&stored), &why) < 0)
 		r = tuf_client_pass_over(&why, e);
 	if (r >= 0)
-		r = fetch_next(c, t, "timestamp", &in, e);
-	if (r == 0 && (r = tuf_trusted_update_timestamp(t, buf_bytes(&in), e)) == 0)
+		r = update_next(c, t, "timestamp", tuf_trusted_update_timestamp, &in, e);
+	if (r == 0)
 		r = tuf_store_save(c->store, "timestamp", buf_bytes(&in), e);
 	buf_fini(&stored);
 	buf_fini(&in);
@@ -167,9 +157,7 @@ static int refresh_snapshot(struct tuf_client *c, struct tuf_trusted *t, struct 
 		due = r == 0;
 	}
 	if (due) {
-		r = fetch_next(c, t, "snapshot", &in, e);
-		if (r == 0)
-			r = tuf_trusted_update_snapshot(t, buf_bytes(&in), e);
+		r = update_next(c, t, "snapshot", tuf_trusted_update_snapshot, &in, e);
 		if (r == 0)
 			r = tuf_store_save(c->store, "snapshot", buf_bytes(&in), e);
 	}
@@ -190,9 +178,7 @@ static int refresh_targets(struct tuf_client *c, struct tuf_trusted *t, struct e
 		due = r == 0;
 	}
 	if (due) {
-		r = fetch_next(c, t, "targets", &in, e);
-		if (r == 0)
-			r = tuf_trusted_update_targets(t, buf_bytes(&in), e);
+		r = update_next(c, t, "targets", tuf_trusted_update_targets, &in, e);
 		if (r == 0)
 			r = tuf_store_save(c->store, "targets", buf_bytes(&in), e);
 	}
@@ -211,7 +197,7 @@ int tuf_client_refresh(struct tuf_client *c, struct err *e)
 {
 	CLEANUP(tuf_trusted_free_p) struct tuf_trusted *t = NULL;
 
-	if (!c->metadata_url)
+	if (!tuf_mirrors_count(c->mirrors, TUF_MIRROR_METADATA))
 		return err_set(e, ERR_USAGE, "url", "no metadata URL was given");
 	if (c->offline)
 		return err_set(e, ERR_STATE, "offline", "this client was opened to work offline");
@@ -343,16 +329,6 @@ static int choose_root(struct tuf_client *c, struct bytes shipped, struct err *e
 	return 0;
 }
 
-static int copy_url(const char *url, const char *what, char **out, struct err *e)
-{
-	if (!url)
-		return 0;
-	if (tuf_url_check_base(url, what, e) < 0)
-		return -1;
-	*out = strdup(url);
-	return *out ? 0 : err_set(e, ERR_SYSTEM, "memory", "%s: out of memory", what);
-}
-
 int tuf_client_open(const struct tuf_client_config *config, struct tuf_client **out, struct err *e)
 {
 	static const struct tuf_fetch_options defaults;
@@ -361,8 +337,7 @@ int tuf_client_open(const struct tuf_client_config *config, struct tuf_client **
 	if (!c)
 		return err_set(e, ERR_SYSTEM, "memory", "TUF client: out of memory");
 	c->now_sec = config->now_sec;
-	if (copy_url(config->metadata_url, "metadata URL", &c->metadata_url, e) < 0 ||
-	    copy_url(config->targets_url, "targets URL", &c->targets_url, e) < 0)
+	if (tuf_mirrors_new(config->metadata_url, config->targets_url, &c->mirrors, e) < 0)
 		return -1;
 	if (tuf_store_open(config->store_dir, &c->store, e) < 0 ||
 	    tuf_fetcher_new(config->fetch ? config->fetch : &defaults, &c->fetcher, e) < 0)
@@ -384,8 +359,7 @@ void tuf_client_free(struct tuf_client *c)
 	tuf_fetcher_free(c->fetcher);
 	tuf_store_free(c->store);
 	buf_fini(&c->root);
-	free(c->metadata_url);
-	free(c->targets_url);
+	tuf_mirrors_free(c->mirrors);
 	free(c);
 }
 

@@ -2,6 +2,10 @@
  * A TUF client: follows the client workflow of the TUF specification (1.0.34, section 5) over https, http or file URLs, keeps trusted
  * metadata in a store, and hands out targets as streams that verify length and digest before their end. Stored files that are of no
  * use any more, and every request, are told in the log at debug level.
+ *
+ * A repository may have several mirrors, which are tried in their order for each file (tuf/mirror.h). A mirror that cannot be reached, has
+ * no such file, or whose copy does not verify is passed over for the next; a failure is told when none is left: the first mirror's
+ * whole, those of the others shortly. The chain of roots ends where every mirror that answers has no further one.
  */
 #ifndef FLIPSIDE_TUF_CLIENT_H
 #define FLIPSIDE_TUF_CLIENT_H
@@ -20,8 +24,8 @@
 
 /* Strings are copied. */
 struct tuf_client_config {
-	const char *metadata_url; /* base; a final '/' is added if missing; NULL if nothing is fetched */
-	const char *targets_url;  /* base; may be NULL if no target is fetched */
+	const char *metadata_url; /* base, a final '/' is added if missing; several mirrors': separated by blanks; NULL: nothing is fetched */
+	const char *targets_url;  /* the same for targets, as many and in the same order; NULL: no target is fetched */
 	const char *store_dir;	  /* metadata store; made (0755) if missing; one client at a time (locked) */
 	struct bytes trusted_root; /* root shipped with the program, borrowed for the opening; .p NULL: the store must have one */
 	int64_t now_sec;	  /* the time of this update, fixed; seconds since 1970 */
@@ -51,7 +55,7 @@ struct tuf_trust {
  * The store's root if it verifies, unless @trusted_root verifies and has a higher version: it came with a newer system image. One
  * that was not the store's is stored now; if it gives timestamp or snapshot other keys, their stored files are removed. No request.
  * Return: 0; -1: ERR_TRUST / ERR_FORMAT a bad root, ERR_MISSING TUF_E_NO_ROOT, ERR_BUSY another client has the store,
- * ERR_USAGE "url" a base URL that cannot be one, ERR_SYSTEM
+ * ERR_USAGE "url" base URLs that cannot be such (see tuf_mirrors_new()), ERR_SYSTEM
  */
 int tuf_client_open(const struct tuf_client_config *c, struct tuf_client **out, struct err *e);
 void tuf_client_free(struct tuf_client *c); /* after all its sources */

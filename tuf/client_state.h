@@ -5,10 +5,11 @@
 #include <stdbool.h>
 
 #include "tuf/client.h"
+#include "tuf/mirror.h"
 #include "tuf/store.h"
 
 struct tuf_client {
-	char *metadata_url, *targets_url; /* NULL if not given */
+	struct tuf_mirrors *mirrors;
 	int64_t now_sec;
 	bool offline;
 	struct tuf_fetcher *fetcher;
@@ -35,7 +36,22 @@ int tuf_client_stored(const struct tuf_client *c, const char *role, size_t max_b
  */
 int tuf_client_pass_over(const struct err *why, struct err *e);
 
-/* Fetches the file of @role as the trusted set says; @out must be empty and gets its maximum here. */
-int tuf_client_fetch(const struct tuf_client *c, const char *role, const struct tuf_next *next, struct buf *out, struct err *e);
+/* Judges a fetched file. Return: 0 or a positive outcome: it is accepted; -1: as if it had not been given */
+typedef int (*tuf_accept_fn)(void *ctx, struct bytes in, struct err *e);
+
+/**
+ * tuf_client_fetch() - fetch the file of @role as the trusted set says, from the first mirror whose copy @accept accepts
+ * @out: empty; gets its maximum here, and the file on success
+ * Return: what @accept returned; -1: the failure of the first mirror and shortly those of the others; ERR_MISSING for "root" when a
+ * mirror said so and none has it
+ */
+int tuf_client_fetch(const struct tuf_client *c, const char *role, const struct tuf_next *next, tuf_accept_fn accept, void *ctx,
+		     struct buf *out, struct err *e);
+
+/* For the log: the present mirror of @s failed, and another one is asked. */
+void tuf_client_note_failure(const struct tuf_sweep *s, const struct err *e);
+
+/* The clock by which mirrors rest. */
+uint64_t tuf_client_now_ms(void);
 
 #endif

@@ -15,22 +15,36 @@
 
 #define WHAT_BYTES (TUF_NAME_MAX_BYTES + 16)
 
+/* A delegated role from one delegator's view. */
+struct offer {
+	struct tuf_trusted *t;
+	const struct tuf_targets *from;
+	const char *role;
+	const struct tuf_targets **out; /* or NULL */
+};
+
+static int accept_delegated(void *ctx, struct bytes in, struct err *e)
+{
+	const struct offer *o = (const struct offer *)ctx;
+
+	return tuf_trusted_update_delegated(o->t, o->from, o->role, in, o->out, e);
+}
+
 static int load_delegated(struct tuf_client *c, const struct tuf_targets *from, const char *role, const struct tuf_next *next,
 			  const struct tuf_targets **out, struct err *e)
 {
 	struct buf stored = { 0 }, in = { 0 };
+	struct offer offer = { .t = c->trusted, .from = from, .role = role, .out = out };
 	struct err why;
 	int r = tuf_client_stored(c, role, tuf_type_max_bytes(TUF_TARGETS), &stored, e);
 	bool due = r > 0;
 
-	if (r == 0 && tuf_trusted_update_delegated(c->trusted, from, role, buf_bytes(&stored), out, &why) < 0) {
+	if (r == 0 && accept_delegated(&offer, buf_bytes(&stored), &why) < 0) {
 		r = tuf_client_pass_over(&why, e);
 		due = r == 0;
 	}
 	if (due) {
-		r = tuf_client_fetch(c, role, next, &in, e);
-		if (r == 0)
-			r = tuf_trusted_update_delegated(c->trusted, from, role, buf_bytes(&in), out, e);
+		r = tuf_client_fetch(c, role, next, accept_delegated, &offer, &in, e);
 		if (r == 0)
 			r = tuf_store_save(c->store, role, buf_bytes(&in), e);
 	}
@@ -102,12 +116,12 @@ int tuf_client_find(struct tuf_client *c, const char *path, struct tuf_target *o
 	return r < 0 ? -1 : describe(c, &at, out, e);
 }
 
-static int target_url(const struct tuf_client *c, const struct tuf_target *t, struct buf *url, struct err *e)
+static int target_url(const struct tuf_client *c, const char *base, const struct tuf_target *t, struct buf *url, struct err *e)
 {
 	char hex[2 * DIGEST_MAX_BYTES + 1];
 
 	digest_hex(&t->hashes[0], hex);
-	if (tuf_url_target(c->targets_url, t->path, tuf_trusted_root(c->trusted)->consistent_snapshot ? hex : NULL, url, e) < 0 ||
+	if (tuf_url_target(base, t->path, tuf_trusted_root(c->trusted)->consistent_snapshot ? hex : NULL, url, e) < 0 ||
 	    !buf_str(url, e))
 		return err_wrap(e, "URL of target %s", t->path);
 	return 0;
@@ -129,23 +143,52 @@ static int fetch_target(struct tuf_client *c, const struct tuf_target *t, const 
 	return -1;
 }
 
+/* From the mirror @base. */
+static int open_at(struct tuf_client *c, const char *base, const struct tuf_target *t, const char *what, struct source **out,
+		   struct err *e)
+{
+	struct buf url = BUF_INIT(TUF_FETCH_URL_MAX_BYTES);
+	int r = target_url(c, base, t, &url, e);
+
+	if (r == 0)
+		r = fetch_target(c, t, (const char *)url.p, what, out, e);
+	buf_fini(&url);
+	return r;
+}
+
+static int open_anywhere(struct tuf_client *c, const struct tuf_target *t, const char *what, struct source **out, struct err *e)
+{
+	struct tuf_sweep s;
+
+	tuf_sweep_begin(&s, c->mirrors, TUF_MIRROR_TARGETS);
+	while (tuf_sweep_next(&s, tuf_client_now_ms())) {
+		if (open_at(c, tuf_sweep_url(&s), t, what, out, e) == 0) {
+			tuf_sweep_served(&s);
+			return 0;
+		}
+		if (tuf_sweep_failed(&s, tuf_client_now_ms(), e) < 0)
+			return -1;
+		tuf_client_note_failure(&s, e);
+	}
+	return tuf_sweep_error(&s, e);
+}
+
 int tuf_client_open_target(struct tuf_client *c, const struct tuf_target *t, struct source **out, struct err *e)
 {
-	struct buf url = BUF_INIT(TUF_FETCH_URL_MAX_BYTES), what = BUF_INIT(WHAT_BYTES);
+	struct buf what = BUF_INIT(WHAT_BYTES);
 	struct source *s = NULL;
 	int r = -1;
 
 	if (c->offline)
 		return err_set(e, ERR_STATE, "offline", "target %s: this client was opened to work offline", t->path);
-	if (!c->targets_url)
+	if (!tuf_mirrors_count(c->mirrors, TUF_MIRROR_TARGETS))
 		return err_set(e, ERR_USAGE, "url", "target %s: no targets URL was given", t->path);
 	if (t->n_hashes == 0)
 		return err_set(e, ERR_TRUST, TUF_E_DIGEST, "target %s: listed without a sha256 or sha512 digest", t->path);
-	if (buf_printf(&what, e, "target %s", t->path) == 0 && buf_str(&what, e) && target_url(c, t, &url, e) == 0)
-		r = fetch_target(c, t, (const char *)url.p, (const char *)what.p, &s, e);
+	if (buf_printf(&what, e, "target %s", t->path) == 0 && buf_str(&what, e))
+		r = open_anywhere(c, t, (const char *)what.p, &s, e);
 	if (r == 0)
 		r = tuf_checked_new(s, t->length, t->hashes, t->n_hashes, (const char *)what.p, out, e);
-	buf_fini(&url);
 	buf_fini(&what);
 	return r;
 }
