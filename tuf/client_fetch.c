@@ -25,10 +25,11 @@ uint64_t tuf_client_now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static int fetch_from(const struct tuf_client *c, const char *base, const char *role, const struct tuf_next *next,
+/* From the present mirror. What is left to try elsewhere is not tried twice here. */
+static int fetch_from(const struct tuf_client *c, const struct tuf_sweep *s, const char *role, const struct tuf_next *next,
 		      struct buf *out, struct err *e)
 {
-	CLEANUP(source_free_p) struct source *s = NULL;
+	struct tuf_fetch_request q = { .max_bytes = next->max_bytes, .elsewhere = !tuf_sweep_is_last(s) };
 	struct buf url = BUF_INIT(TUF_FETCH_URL_MAX_BYTES);
 	char what[FILE_NAME_BYTES], number[24] = "";
 	int r = -1;
@@ -37,10 +38,13 @@ static int fetch_from(const struct tuf_client *c, const char *base, const char *
 		snprintf(number, sizeof(number), "%" PRIu64 ".", next->version);
 	snprintf(what, sizeof(what), "%s%s.json", number, role);
 	*out = (struct buf){ .max = next->max_bytes };
-	if (tuf_url_metadata(base, next->version, role, &url, e) < 0 || !buf_str(&url, e))
+	if (tuf_url_metadata(tuf_sweep_url(s), next->version, role, &url, e) < 0 || !buf_str(&url, e))
 		err_wrap(e, "URL of %s", what);
-	else if (tuf_fetch_open(c->fetcher, (const char *)url.p, next->max_bytes, what, &s, e) == 0)
-		r = source_read_all(s, out, e);
+	else {
+		q.url = (const char *)url.p;
+		q.what = what;
+		r = tuf_fetch_whole(c->fetcher, &q, out, e);
+	}
 	buf_fini(&url);
 	return r;
 }
@@ -63,7 +67,7 @@ int tuf_client_fetch(const struct tuf_client *c, const char *role, const struct 
 		return err_set(e, ERR_STATE, "offline", "%s: not in the store, and this is offline", role);
 	tuf_sweep_begin(&s, c->mirrors, TUF_MIRROR_METADATA);
 	while (tuf_sweep_next(&s, tuf_client_now_ms()) && !(is_root && s.missing && s.resting)) {
-		int r = fetch_from(c, tuf_sweep_url(&s), role, next, out, e);
+		int r = fetch_from(c, &s, role, next, out, e);
 
 		if (r == 0)
 			r = accept(ctx, buf_bytes(out), e);
