@@ -52,23 +52,29 @@ static size_t piece_bytes(const struct part_source *s)
 	return (size_t)min_u64((rest + unit - 1) / unit * unit, PART_PIECE_BYTES);
 }
 
-static int fill(struct part_source *s, struct err *e)
+/* The next bytes to @to, which holds PART_PIECE_BYTES; *@got of them count. */
+static int fill(struct part_source *s, uint8_t *to, size_t *got, struct err *e)
 {
-	ssize_t n = sys_pread(s->x.fd, s->piece, piece_bytes(s), s->x.offset_bytes + s->at);
+	ssize_t n = sys_pread(s->x.fd, to, piece_bytes(s), s->x.offset_bytes + s->at);
 
 	if (n < 0 && errno == EINVAL && s->x.direct) { /* as in put_direct() of the writer */
 		if (read_cached(&s->x, e) < 0)
 			return -1;
-		n = sys_pread(s->x.fd, s->piece, piece_bytes(s), s->x.offset_bytes + s->at);
+		n = sys_pread(s->x.fd, to, piece_bytes(s), s->x.offset_bytes + s->at);
 	}
 	if (n < 0)
 		return err_sys(e, "reading %s at byte %" PRIu64, s->what, s->at);
 	if (n == 0)
 		return err_set(e, ERR_SYSTEM, "short", "reading %s: the disk ends at byte %" PRIu64, s->what, s->at);
-	s->piece_at = 0;
-	s->piece_n = (size_t)min_u64((uint64_t)n, s->length - s->at);
-	s->at += s->piece_n;
+	*got = (size_t)min_u64((uint64_t)n, s->length - s->at);
+	s->at += *got;
 	return 0;
+}
+
+/* Whole pieces go straight to memory that O_DIRECT accepts. */
+static bool goes_straight(const void *dst, size_t cap)
+{
+	return cap >= PART_PIECE_BYTES && (uintptr_t)dst % MEMORY_ALIGN == 0;
 }
 
 static int part_source_read(struct source *base, void *dst, size_t cap, size_t *n, struct err *e)
@@ -78,7 +84,10 @@ static int part_source_read(struct source *base, void *dst, size_t cap, size_t *
 	if (s->piece_at == s->piece_n) {
 		if (s->at == s->length)
 			return SOURCE_END;
-		if (fill(s, e) < 0)
+		if (goes_straight(dst, cap))
+			return fill(s, dst, n, e);
+		s->piece_at = s->piece_n = 0;
+		if (fill(s, s->piece, &s->piece_n, e) < 0)
 			return -1;
 	}
 	*n = min_size(cap, s->piece_n - s->piece_at);

@@ -786,6 +786,89 @@ static void test_names_damage(void **state)
 	image_fini(&s.im);
 }
 
+/* Digests made elsewhere, in portions, and blocks that the builder hashes itself take turns: the tree is the same. */
+static void test_hasher(void **state)
+{
+	static const struct {
+		enum digest_alg alg;
+		uint32_t block;
+		uint16_t salt;
+	} cases[] = { { DIGEST_SHA256, 4096, 32 }, { DIGEST_SHA256, 1024, 0 }, { DIGEST_SHA512, 512, 256 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const uint64_t n = 300;
+		const struct verity_params p = params(cases[i].alg, cases[i].block, 4096, n, cases[i].salt);
+		const size_t size = digest_size(p.alg);
+		uint8_t *data = malloc(n * cases[i].block);
+		uint8_t *digests = malloc(n * size);
+		struct digest plain, spread;
+		struct verity_hasher *h;
+		struct verity_tree *t;
+		struct image a, b;
+		struct err e;
+
+		assert_true(data && digests);
+		for (size_t at = 0; at < n * cases[i].block; at++)
+			data[at] = (uint8_t)(at * 2654435761u >> 13);
+		image_init(&a, &p);
+		image_init(&b, &p);
+		assert_int_equal(build(&p, data, n * cases[i].block, 1000, &a, &plain, &e), 0);
+		assert_int_equal(verity_hasher_new(&p, &h, &e), 0);
+		/* The second half first: a hasher keeps nothing from call to call. */
+		assert_int_equal(verity_hasher_blocks(h, data + 150 * cases[i].block, 150, digests + 150 * size, &e), 0);
+		assert_int_equal(verity_hasher_blocks(h, data, 150, digests, &e), 0);
+		assert_int_equal(verity_tree_new(&p, keep_block, &b, &t, &e), 0);
+		assert_int_equal(verity_tree_add(t, digests, 100, &e), 0);
+		assert_int_equal(verity_tree_update(t, data + 100 * cases[i].block, 50 * cases[i].block, &e), 0);
+		assert_int_equal(verity_tree_add(t, digests + 150 * size, 149, &e), 0);
+		assert_int_equal(verity_tree_add(t, digests + 299 * size, 1, &e), 0);
+		assert_int_equal(verity_tree_finish(t, &spread, &e), 0);
+		assert_true(digest_equal(&plain, &spread));
+		assert_memory_equal(a.p, b.p, a.n);
+		verity_tree_free(t);
+		verity_hasher_free(h);
+		image_fini(&a);
+		image_fini(&b);
+		free(data);
+		free(digests);
+	}
+}
+
+static void test_add_refuses(void **state)
+{
+	const struct verity_params p = params(DIGEST_SHA256, 4096, 4096, 10, 0);
+	uint8_t digests[11 * 32] = { 0 };
+
+	for (int what = 0; what < 4; what++) {
+		struct verity_tree *t;
+		struct image im;
+		struct digest d;
+		struct err e;
+
+		image_init(&im, &p);
+		assert_int_equal(verity_tree_new(&p, keep_block, &im, &t, &e), 0);
+		if (what == 0) {
+			assert_int_equal(verity_tree_add(t, digests, 11, &e), -1);
+			assert_int_equal(e.kind, ERR_FORMAT);
+		} else if (what == 1) {
+			assert_int_equal(verity_tree_add(t, digests, SIZE_MAX, &e), -1);
+			assert_int_equal(e.kind, ERR_FORMAT);
+		} else if (what == 2) {
+			assert_int_equal(verity_tree_update(t, digests, 100, &e), 0);
+			assert_int_equal(verity_tree_add(t, digests, 1, &e), -1);
+			assert_int_equal(e.kind, ERR_BUG);
+		} else {
+			assert_int_equal(verity_tree_add(t, digests, 9, &e), 0);
+			assert_int_equal(verity_tree_finish(t, &d, &e), -1);
+			assert_int_equal(e.kind, ERR_FORMAT);
+		}
+		assert_int_equal(verity_tree_add(t, digests, 1, &e), -1);
+		assert_int_equal(e.kind, ERR_BUG);
+		verity_tree_free(t);
+		image_fini(&im);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -793,6 +876,7 @@ int main(void)
 		cmocka_unit_test(test_portions),      cmocka_unit_test(test_length),	     cmocka_unit_test(test_after_end),
 		cmocka_unit_test(test_emit_fails),    cmocka_unit_test(test_params),	     cmocka_unit_test(test_superblock),
 		cmocka_unit_test(test_every_byte),    cmocka_unit_test(test_verify_length),
+		cmocka_unit_test(test_hasher),	      cmocka_unit_test(test_add_refuses),
 		cmocka_unit_test(test_check_tree),    cmocka_unit_test(test_names_damage),
 	};
 

@@ -69,6 +69,20 @@ int verity_superblock_parse(const uint8_t in[VERITY_SUPERBLOCK_BYTES], struct ve
  * builder's: ascending within a level, a level's block before the block above that holds its digest. */
 typedef int (*verity_emit_fn)(void *ctx, uint64_t offset, const void *block, size_t n, struct err *e);
 
+/*
+ * Digests of data blocks, salt and all, for those who spread that work over threads: a hasher for each of them, and the digests
+ * to verity_tree_add() in order.
+ */
+struct verity_hasher;
+
+/* @p has been checked. Return: 0; -1: ERR_SYSTEM */
+int verity_hasher_new(const struct verity_params *p, struct verity_hasher **out, struct err *e);
+
+/* @n_blocks data blocks that follow each other. @out: digest_size(alg) bytes for each */
+int verity_hasher_blocks(struct verity_hasher *h, const void *p, size_t n_blocks, uint8_t *out, struct err *e);
+void verity_hasher_free(struct verity_hasher *h);
+DEFINE_CLEANUP(struct verity_hasher, verity_hasher_free);
+
 struct verity_tree;
 
 /**
@@ -84,11 +98,26 @@ int verity_tree_new(const struct verity_params *p, verity_emit_fn emit, void *ct
  * ERR_FORMAT PART_E_VERITY. After any failure the builder is only freed. */
 int verity_tree_update(struct verity_tree *t, const void *p, size_t n, struct err *e);
 
+/* The next @n_blocks of the data by the digests that a hasher made of them: the same as verity_tree_update() with the blocks, and the two may
+ * take turns, but not amid a block (ERR_BUG). */
+int verity_tree_add(struct verity_tree *t, const uint8_t *digests, size_t n_blocks, struct err *e);
+
 /* Ends the data: fewer bytes than n_data_blocks blocks is ERR_FORMAT PART_E_VERITY. Hands out what is left, and the
  * root hash. */
 int verity_tree_finish(struct verity_tree *t, struct digest *root_hash, struct err *e);
 void verity_tree_free(struct verity_tree *t);
 DEFINE_CLEANUP(struct verity_tree, verity_tree_free);
+
+/* A stored hash image, and what a builder hands out compared with it. */
+struct verity_compare;
+
+/* Arguments as verity_verify(); @p is copied and has been checked. Return: 0; -1: ERR_FORMAT PART_E_VERITY out of range, ERR_SYSTEM */
+int verity_compare_new(const struct verity_params *p, int hash_fd, uint64_t hash_offset, struct verity_compare **out, struct err *e);
+
+/* Has the type of verity_emit_fn; @compare: a struct verity_compare. -1: ERR_TRUST PART_E_VERITY as verity_verify(), ERR_SYSTEM */
+int verity_compare_block(void *compare, uint64_t offset, const void *block, size_t n, struct err *e);
+void verity_compare_free(struct verity_compare *c);
+DEFINE_CLEANUP(struct verity_compare, verity_compare_free);
 
 /**
  * verity_check_tree() - data against hash tree, in one pass over the data; the root hash that they have is for the caller to judge

@@ -9,6 +9,7 @@
 #include "partitions/verity.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -26,8 +27,7 @@ struct verity_tree {
 	struct level level[VERITY_LEVELS_MAX];
 	verity_emit_fn emit;
 	void *emit_ctx;
-	struct digest_ctx *salted; /* the salt and nothing more */
-	struct digest_ctx *work;
+	struct verity_hasher *hasher;
 	struct digest root;
 	uint64_t rest_bytes; /* of the data still due */
 	uint8_t *partial;    /* a data block that came in pieces */
@@ -35,6 +35,56 @@ struct verity_tree {
 	uint8_t *blocks; /* what level[].block and partial point into */
 	bool ended;	 /* finished or failed: nothing more is accepted */
 };
+
+struct verity_hasher {
+	struct digest_ctx *salted; /* the salt and nothing more */
+	struct digest_ctx *work;
+	size_t data_block_bytes, digest_bytes;
+};
+
+int verity_hasher_new(const struct verity_params *p, struct verity_hasher **out, struct err *e)
+{
+	CLEANUP(verity_hasher_free_p) struct verity_hasher *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return err_sys(e, "hashing blocks");
+	h->data_block_bytes = p->data_block_bytes;
+	h->digest_bytes = digest_size(p->alg);
+	if (digest_new(p->alg, &h->salted, e) < 0 || digest_new(p->alg, &h->work, e) < 0 ||
+	    digest_update(h->salted, p->salt, p->salt_bytes, e) < 0)
+		return -1;
+	*out = TAKE(h);
+	return 0;
+}
+
+void verity_hasher_free(struct verity_hasher *h)
+{
+	if (!h)
+		return;
+	digest_free(h->salted);
+	digest_free(h->work);
+	free(h);
+}
+
+/* Hash type 1: the salt, then the block. The salted state is copied: as fast as hashing a short salt anew, faster for a long one. */
+static int hash_block(struct verity_hasher *h, const void *block, size_t n, struct digest *out, struct err *e)
+{
+	if (digest_copy(h->work, h->salted, e) < 0 || digest_update(h->work, block, n, e) < 0)
+		return -1;
+	return digest_final(h->work, out, e);
+}
+
+int verity_hasher_blocks(struct verity_hasher *h, const void *p, size_t n_blocks, uint8_t *out, struct err *e)
+{
+	struct digest d;
+
+	for (size_t i = 0; i < n_blocks; i++) {
+		if (hash_block(h, (const uint8_t *)p + i * h->data_block_bytes, h->data_block_bytes, &d, e) < 0)
+			return -1;
+		memcpy(out + i * h->digest_bytes, d.v, h->digest_bytes);
+	}
+	return 0;
+}
 
 static int emit_superblock(struct verity_tree *t, struct err *e)
 {
@@ -44,20 +94,12 @@ static int emit_superblock(struct verity_tree *t, struct err *e)
 	return t->emit(t->emit_ctx, 0, block, t->p.hash_block_bytes, e);
 }
 
-/* Hash type 1: the salt, then the block. The salted state is copied: as fast as hashing a short salt anew, faster for a long one. */
-static int hash_block(struct verity_tree *t, const void *block, size_t n, struct digest *out, struct err *e)
-{
-	if (digest_copy(t->work, t->salted, e) < 0 || digest_update(t->work, block, n, e) < 0)
-		return -1;
-	return digest_final(t->work, out, e);
-}
-
 /* Hands out a level's block, complete or the last one, and leaves its digest in *@out. */
 static int close_block(struct verity_tree *t, struct level *l, struct digest *out, struct err *e)
 {
 	const size_t n = t->p.hash_block_bytes;
 
-	if (t->emit(t->emit_ctx, l->next_offset, l->block, n, e) < 0 || hash_block(t, l->block, n, out, e) < 0)
+	if (t->emit(t->emit_ctx, l->next_offset, l->block, n, e) < 0 || hash_block(t->hasher, l->block, n, out, e) < 0)
 		return -1;
 	l->next_offset += n;
 	l->fill = 0;
@@ -88,16 +130,9 @@ static int add_data_block(struct verity_tree *t, const void *block, struct err *
 {
 	struct digest d;
 
-	if (hash_block(t, block, t->p.data_block_bytes, &d, e) < 0)
+	if (hash_block(t->hasher, block, t->p.data_block_bytes, &d, e) < 0)
 		return -1;
 	return add_digest(t, 0, &d, e);
-}
-
-static int init_digests(struct verity_tree *t, struct err *e)
-{
-	if (digest_new(t->p.alg, &t->salted, e) < 0 || digest_new(t->p.alg, &t->work, e) < 0)
-		return -1;
-	return digest_update(t->salted, t->p.salt, t->p.salt_bytes, e);
 }
 
 /* One allocation for all blocks. */
@@ -130,7 +165,7 @@ int verity_tree_new(const struct verity_params *p, verity_emit_fn emit, void *ct
 	t->emit = emit;
 	t->emit_ctx = ctx;
 	t->rest_bytes = p->n_data_blocks * p->data_block_bytes;
-	if (init_digests(t, e) < 0 || init_blocks(t, e) < 0 || emit_superblock(t, e) < 0)
+	if (verity_hasher_new(p, &t->hasher, e) < 0 || init_blocks(t, e) < 0 || emit_superblock(t, e) < 0)
 		return -1;
 	*out = TAKE(t);
 	return 0;
@@ -168,15 +203,43 @@ static int update(struct verity_tree *t, const uint8_t *p, size_t n, struct err 
 	return 0;
 }
 
-int verity_tree_update(struct verity_tree *t, const void *p, size_t n, struct err *e)
+/* Leaves the builder ended: the caller takes that back when all has gone well. */
+static int begin_update(struct verity_tree *t, uint64_t n, struct err *e)
 {
 	if (t->ended)
 		return err_set(e, ERR_BUG, PART_E_VERITY, "hash tree: data after the end");
-	t->ended = true; /* unless all below goes well */
+	t->ended = true;
 	if (n > t->rest_bytes)
 		return err_set(e, ERR_FORMAT, PART_E_VERITY, "hash tree: more data than %" PRIu64 " blocks of %" PRIu32 " bytes",
 			       t->p.n_data_blocks, t->p.data_block_bytes);
-	if (update(t, p, n, e) < 0)
+	return 0;
+}
+
+int verity_tree_add(struct verity_tree *t, const uint8_t *digests, size_t n_blocks, struct err *e)
+{
+	const size_t size = digest_size(t->p.alg);
+	struct digest d = { .alg = t->p.alg };
+	uint64_t n;
+
+	if (!mul_u64(n_blocks, t->p.data_block_bytes, &n))
+		n = UINT64_MAX; /* more than any tree has */
+	if (begin_update(t, n, e) < 0)
+		return -1;
+	if (t->partial_n)
+		return err_set(e, ERR_BUG, PART_E_VERITY, "hash tree: digests amid a block");
+	for (size_t i = 0; i < n_blocks; i++) {
+		memcpy(d.v, digests + i * size, size);
+		if (add_digest(t, 0, &d, e) < 0)
+			return -1;
+	}
+	t->rest_bytes -= n;
+	t->ended = false;
+	return 0;
+}
+
+int verity_tree_update(struct verity_tree *t, const void *p, size_t n, struct err *e)
+{
+	if (begin_update(t, n, e) < 0 || update(t, p, n, e) < 0)
 		return -1;
 	t->rest_bytes -= n;
 	t->ended = false;
@@ -206,8 +269,7 @@ void verity_tree_free(struct verity_tree *t)
 {
 	if (!t)
 		return;
-	digest_free(t->salted);
-	digest_free(t->work);
+	verity_hasher_free(t->hasher);
 	free(t->blocks);
 	free(t);
 }

@@ -266,12 +266,15 @@ class Lab:
 
     def fill_set_a(self):
         """Something to keep safe in the set that runs."""
+        self.fill_set("A", 0)
+
+    def fill_set(self, name, seed):
         g = self.gpt()
         with open(self.disk, "r+b") as f:
             for i, role in enumerate(ROLES):
-                offset, size = g.range("A", role)
+                offset, size = g.range(name, role)
                 f.seek(offset)
-                f.write(random.Random(i).randbytes(min(size, MIB)))
+                f.write(random.Random(i + seed).randbytes(min(size, MIB)))
 
     def sgdisk_verify(self):
         out = run("sgdisk", "--verify", self.disk).stdout

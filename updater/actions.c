@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/workers.h"
 #include "updater/cache.h"
 #include "updater/history.h"
 
@@ -242,11 +243,15 @@ static int cache_migrations(struct action *a, struct outlook *o, struct err *e)
 
 static struct image_job image_job_of(struct action *a, struct outlook *o)
 {
+	const struct config *c = a->host->config;
+
 	return (struct image_job){
 		.repo = o->repo,
 		.table = a->table,
 		.update = o->choice.chosen,
 		.progress = a->host->options.progress,
+		.workers = c->workers ? c->workers : workers_default(),
+		.read_back = c->read_back,
 		.stop = a->host->options.stop,
 	};
 }

@@ -33,6 +33,7 @@ enum config_type {
 	CONFIG_LOCK,	 /* see version_lock_parse() */
 	CONFIG_ACTIVE,	 /* auto, A, B */
 	CONFIG_TYPES,	 /* bottlerocket, discoverable */
+	CONFIG_WORKERS,	 /* a number from 1 to WORKERS_MAX; empty: by the CPUs */
 	CONFIG_GUID,	 /* 8-4-4-4-12; empty: partition_types decides */
 };
 
@@ -46,7 +47,7 @@ struct config_key {
 	size_t offset;	    /* of the value in struct config; unused for the partition types, which are settled together */
 };
 
-#define CONFIG_N_KEYS 26
+#define CONFIG_N_KEYS 28
 extern const struct config_key config_keys[CONFIG_N_KEYS];
 
 struct config {
@@ -65,6 +66,8 @@ struct config {
 	enum part_active active_set;
 	struct part_types types; /* the preset with the single GUIDs put over it */
 	char *trusted_root, *state_dir, *metadata_dir, *migrations_dir, *lock_file;
+	unsigned int workers; /* 0: as many as workers_default() says */
+	bool read_back;
 
 	/* Where each value comes from, by position in config_keys: its text and "FILE:LINE", or "default". */
 	struct config_origin {

@@ -43,4 +43,6 @@ const struct config_key config_keys[CONFIG_N_KEYS] = {
 	KEY("host", CONFIG_PATH, false, metadata_dir, "/var/lib/flipside/metadata", "Trusted metadata, kept from run to run."),
 	KEY("host", CONFIG_PATH, false, migrations_dir, "/var/lib/flipside/migrations", "Migrations of the staged update."),
 	KEY("host", CONFIG_PATH, false, lock_file, "/run/lock/flipside.lock", "Held during any action: there is one at a time."),
+	KEY("host", CONFIG_WORKERS, true, workers, "", "Threads that unpack and hash images; empty: one for each CPU, at most 4."),
+	KEY("host", CONFIG_BOOL, false, read_back, "true", "Read images back from the disk and verify them before they may boot."),
 };

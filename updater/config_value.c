@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/workers.h"
 #include "updater/config_internal.h"
 
 const char config_out_of_memory[] = "out of memory";
@@ -64,6 +65,16 @@ static const char *set_seed(struct config *c, const char *text)
 		return "a number below 4294967296";
 	c->has_seed = text[0] != '\0';
 	c->seed = (uint32_t)v; /* at most UINT32_MAX */
+	return NULL;
+}
+
+static const char *set_workers(unsigned int *dest, const char *text)
+{
+	uint64_t v = 0;
+
+	if (text[0] && !num_parse_u64(text, 1, WORKERS_MAX, &v))
+		return "a number from 1 to 16";
+	*dest = (unsigned int)v; /* at most WORKERS_MAX */
 	return NULL;
 }
 
@@ -138,7 +149,7 @@ const char *config_value_set(struct config *c, const struct config_key *k, const
 		return "text without control characters";
 	if (!text[0] && !k->may_be_empty)
 		return "not empty";
-	if (!text[0] && k->type != CONFIG_SEED)
+	if (!text[0] && k->type != CONFIG_SEED && k->type != CONFIG_WORKERS)
 		return k->type == CONFIG_GUID ? NULL : set_string(dest, text);
 	switch (k->type) {
 	case CONFIG_STRING:
@@ -159,6 +170,8 @@ const char *config_value_set(struct config *c, const struct config_key *k, const
 		return set_active(c, text);
 	case CONFIG_TYPES:
 		return check_types(text);
+	case CONFIG_WORKERS:
+		return set_workers(dest, text);
 	case CONFIG_GUID:
 		return check_guid(text);
 	}
