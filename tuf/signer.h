@@ -42,7 +42,8 @@ typedef int (*tuf_passphrase_fn)(void *ctx, const char *what, char *out, size_t 
 
 /**
  * tuf_signer_load() - the one private key at @uri
- * @uri: path of a PEM or DER file (PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1), file: URI, or pkcs11: URI when a provider serves it
+ * @uri: path of a PEM or DER file (PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1), file: URI, or pkcs11: URI when a provider or the
+ *	 engine "pkcs11" serves it (the URI may have the PIN: it is not repeated in messages)
  * @ask: may be NULL: an encrypted key is then ERR_USAGE "passphrase"
  * Return: 0; -1: ERR_MISSING nothing there, ERR_USAGE "passphrase" a wrong one, ERR_FORMAT "key" no private key, several, or of
  * a kind that TUF_KEY_* has not, ERR_SYSTEM; or what @ask set

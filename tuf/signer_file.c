@@ -117,6 +117,26 @@ static int key_of_store(struct asking *a, OSSL_STORE_CTX *store, struct tuf_sign
 	return err_set(e, ERR_FORMAT, "key", "%s: no private key in it", a->uri);
 }
 
+static bool is_token(const char *uri)
+{
+	return strncmp(uri, "pkcs11:", strlen("pkcs11:")) == 0;
+}
+
+/* Where the store has no loader for tokens. */
+static int key_of_engine(struct asking *a, UI_METHOD *ui, struct tuf_signer **out, struct err *e)
+{
+	ERR_clear_error();
+	EVP_PKEY *pkey = tuf_signer_engine_key(a->uri, ui, a);
+
+	if (pkey) {
+		ERR_clear_error();
+		return tuf_signer_new(pkey, "the token's key", out, e);
+	}
+	if (a->failed)
+		return *e = a->err, -1;
+	return tuf_ossl_fail(e, "the token's key");
+}
+
 int tuf_signer_load(const char *uri, tuf_passphrase_fn ask, void *ctx, struct tuf_signer **out, struct err *e)
 {
 	struct asking a = { .ask = ask, .ctx = ctx, .uri = uri };
@@ -129,6 +149,8 @@ int tuf_signer_load(const char *uri, tuf_passphrase_fn ask, void *ctx, struct tu
 	r = open_store(&a, ui, &store, e);
 	if (r == 0)
 		r = key_of_store(&a, store, out, e);
+	else if (is_token(uri) && !a.failed)
+		r = key_of_engine(&a, ui, out, e);
 	OSSL_STORE_close(store);
 	UI_destroy_method(ui);
 	return r;
