@@ -56,20 +56,43 @@ static int check_depth(struct bytes in, struct err *e)
 	return err_set(e, ERR_FORMAT, "limit", "line %zu, column %zu: more than %d levels", line, column, JSON_DEPTH_MAX);
 }
 
+struct text_in {
+	struct bytes rest;
+	bool no_memory;
+};
+
+/*
+ * jansson 2.14 drops a character of a token when the token's buffer cannot grow, and goes on: a string comes out shorter, and nothing tells.
+ * The allocator says it in errno, which jansson itself resets before it converts a number; so it is looked at between any two characters.
+ */
+static size_t next_byte(void *dst, size_t cap, void *ctx)
+{
+	struct text_in *t = ctx;
+
+	t->no_memory = t->no_memory || errno == ENOMEM;
+	if (t->no_memory || t->rest.n == 0)
+		return 0;
+	*(uint8_t *)dst = *t->rest.p;
+	t->rest = bytes_of(t->rest.p + 1, t->rest.n - 1);
+	return 1;
+}
+
 int json_load_bytes(struct bytes in, json_t **out, struct err *e)
 {
+	struct text_in t = { .rest = in };
 	json_error_t why;
 
 	if (check_depth(in, e) < 0)
 		return -1;
 	errno = 0;
-	json_t *j = json_loadb((const char *)in.p, in.n, JSON_REJECT_DUPLICATES, &why);
-	if (!j) {
-		/* Out of memory is "invalid token" to jansson, or nothing at all; the allocator says it in errno. */
-		if (errno == ENOMEM)
-			return err_sys(e, "reading JSON");
-		return err_set(e, ERR_FORMAT, "json", "line %d, column %d: %s", why.line, why.column, why.text);
+	json_t *j = json_load_callback(next_byte, &t, JSON_REJECT_DUPLICATES, &why);
+	if (t.no_memory || errno == ENOMEM) {
+		json_decref(j);
+		errno = ENOMEM;
+		return err_sys(e, "reading JSON");
 	}
+	if (!j)
+		return err_set(e, ERR_FORMAT, "json", "line %d, column %d: %s", why.line, why.column, why.text);
 	*out = j;
 	return 0;
 }

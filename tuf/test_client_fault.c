@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -199,7 +200,7 @@ static void memory_runs_out(void **state)
 
 	(void)state;
 	set_up(&w, &old);
-	for (unsigned int nth = 1;; nth += 1 + nth / 16) {
+	for (unsigned int nth = 1;; nth++) {
 		struct err e;
 
 		put_back(&w, &old);
@@ -214,7 +215,8 @@ static void memory_runs_out(void **state)
 		if (r < 0 && (e.kind == ERR_NONE || !e.msg[0]))
 			fail_msg("memory %u: it fails and does not say why", nth);
 		check_store(&w, "memory", nth);
-		check_recovery(&w, "memory", nth);
+		if (nth % 8 == 0)
+			check_recovery(&w, "memory", nth);
 	}
 	tear_down(&w, &old);
 }
@@ -238,7 +240,7 @@ static void trouble_never_takes_a_root_back(void **state)
 	tufrepo_put(w.repo, "2.root.json", bytes_of(NULL, 0));
 	world_write(&w);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		for (unsigned int nth = 1;; nth += 1 + nth / 64) {
+		for (unsigned int nth = 1;; nth += 1 + nth / 128) {
 			fault_arm(cases[i].kind, nth, cases[i].sys);
 			(void)world_refresh(&w, &e);
 			if (!fault_disarm())
@@ -263,5 +265,7 @@ int main(void)
 		cmocka_unit_test(trouble_never_takes_a_root_back),
 	};
 
+	/* jansson's allocations are counted too; the names stand for the counting ones here. */
+	json_set_alloc_funcs(malloc, free);
 	return cmocka_run_group_tests_name("tuf/client_fault", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  */
 #include "tuf/tufclient.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,6 +84,11 @@ int answer(const struct options *o, json_t *j, const char *text, struct err *e)
 		r = err_sys(e, "writing the answer");
 	json_decref(j);
 	return r;
+}
+
+bool is_out_of_memory(const struct err *e)
+{
+	return e->kind == ERR_SYSTEM && (e->sys == ENOMEM || (e->reason && strcmp(e->reason, "memory") == 0));
 }
 
 json_t *json_of_trust(const struct tuf_client *c)

@@ -28,6 +28,9 @@ int open_client(const struct options *o, struct bytes root, struct tuf_client **
 /* Prints the answer: @j (taken over) with --json, nothing with --quiet, else @text. */
 int answer(const struct options *o, json_t *j, const char *text, struct err *e);
 
+/* A report goes on without what is not there or no good, but never for want of memory. */
+bool is_out_of_memory(const struct err *e);
+
 /* Versions and expiry of what is trusted, as JSON; NULL out of memory. */
 json_t *json_of_trust(const struct tuf_client *c);
 

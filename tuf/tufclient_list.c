@@ -40,7 +40,10 @@ static int list_entry(struct listing *l, const char *role, const struct tuf_entr
 
 	for (size_t i = 0; i < entry->hashes.n; i++) {
 		digest_hex(&entry->hashes.v[i], hex);
-		json_object_set_new(hashes, digest_name(entry->hashes.v[i].alg), json_string(hex));
+		if (json_object_set_new(hashes, digest_name(entry->hashes.v[i].alg), json_string(hex)) < 0) {
+			json_decref(hashes);
+			return no_memory(e);
+		}
 	}
 	json_t *j = json_pack("{s:s, s:s, s:I, s:o}", "path", entry->path, "role", role, "length", (json_int_t)entry->length, "hashes",
 			      hashes);
@@ -77,15 +80,18 @@ static bool is_listed(const struct listing *l, const char *name)
 	return false;
 }
 
-/* The role as far as the store has it; NULL if it has none that this delegator vouches for. */
-static const struct tuf_targets *stored_role(const struct listing *l, size_t from, const char *name)
+/* The role as far as the store has it; *@out is NULL if it has none that this delegator vouches for. */
+static int stored_role(const struct listing *l, size_t from, const char *name, const struct tuf_targets **out, struct err *e)
 {
-	const struct tuf_targets *role = NULL;
 	struct err why;
 
-	if (tuf_client_load_role(l->c, l->roles[from].role, name, &role, &why) < 0)
-		log_debug("%s", why.msg);
-	return role;
+	*out = NULL;
+	if (tuf_client_load_role(l->c, l->roles[from].role, name, out, &why) == 0)
+		return 0;
+	if (is_out_of_memory(&why))
+		return *e = why, -1;
+	log_debug("%s", why.msg);
+	return 0;
 }
 
 static int tell_delegation(struct listing *l, const struct tuf_delegation *d, const char *from, bool stored, struct err *e)
@@ -94,8 +100,7 @@ static int tell_delegation(struct listing *l, const struct tuf_delegation *d, co
 	int r = buf_printf(&l->text, e, "role %s%s%s:", d->name, d->terminating ? " (terminating)" : "", stored ? "" : " (not stored)");
 
 	for (size_t i = 0; i < d->n && r == 0; i++) {
-		json_array_append_new(covers, json_string(d->v[i]));
-		r = buf_printf(&l->text, e, " %s", d->v[i]);
+		r = json_array_append_new(covers, json_string(d->v[i])) < 0 ? no_memory(e) : buf_printf(&l->text, e, " %s", d->v[i]);
 	}
 	json_t *j = json_pack("{s:s, s:s, s:b, s:b, s:o}", "role", d->name, "from", from, "terminating", d->terminating, "stored",
 			      stored, d->by_hash ? "path_hash_prefixes" : "paths", covers);
@@ -107,9 +112,9 @@ static int tell_delegation(struct listing *l, const struct tuf_delegation *d, co
 
 static int list_delegation(struct listing *l, size_t from, const struct tuf_delegation *d, struct err *e)
 {
-	const struct tuf_targets *role = stored_role(l, from, d->name);
+	const struct tuf_targets *role;
 
-	if (tell_delegation(l, d, l->roles[from].name, role != NULL, e) < 0)
+	if (stored_role(l, from, d->name, &role, e) < 0 || tell_delegation(l, d, l->roles[from].name, role != NULL, e) < 0)
 		return -1;
 	return role && !is_listed(l, d->name) ? add_role(l, d->name, role, e) : 0;
 }
@@ -127,7 +132,8 @@ static int list_bin(struct listing *l, size_t from, const char *file, struct err
 	name[n - n_end] = '\0';
 	if (!tuf_bin_is(bins, name) || is_listed(l, name))
 		return 0;
-	role = stored_role(l, from, name);
+	if (stored_role(l, from, name, &role, e) < 0)
+		return -1;
 	if (!role)
 		return 0;
 	if (buf_printf(&l->text, e, "bin %s:\n", name) < 0)

@@ -13,13 +13,22 @@
 
 #define TEXT_MAX_BYTES (64u << 20)
 
+/* NULL out of memory, as of json_pack() with a part that is NULL */
+static json_t *json_of_ids(const struct tuf_role_keys *keys)
+{
+	CLEANUP(json_decref_p) json_t *ids = json_array();
+
+	for (size_t i = 0; i < keys->n_ids; i++)
+		if (json_array_append_new(ids, json_string(keys->ids[i])) < 0)
+			return NULL;
+	return TAKE(ids);
+}
+
 static json_t *json_of_role(const char *name, const struct tuf_head *head, const struct tuf_role_keys *keys)
 {
 	char expires[DATETIME_BYTES] = "";
-	json_t *ids = json_array();
+	json_t *ids = json_of_ids(keys);
 
-	for (size_t i = 0; i < keys->n_ids; i++)
-		json_array_append_new(ids, json_string(keys->ids[i]));
 	if (!head)
 		return json_pack("{s:s, s:n, s:n, s:I, s:o}", "role", name, "version", "expires", "threshold",
 				 (json_int_t)keys->threshold, "key_ids", ids);
@@ -51,8 +60,11 @@ static int open_stored(const struct options *o, struct tuf_client **out, struct 
 
 	if (open_client(o, (struct bytes){ 0 }, out, e) < 0)
 		return -1;
-	if (tuf_client_load_offline(*out, &why) < 0)
+	if (tuf_client_load_offline(*out, &why) < 0) {
+		if (is_out_of_memory(&why))
+			return *e = why, -1;
 		log_info("%s", why.msg);
+	}
 	return 0;
 }
 
@@ -83,8 +95,9 @@ int run_info(void *ctx, int argc, char **argv, struct err *e)
 	for (int i = 0; i < TUF_TYPES && r == 0; i++) {
 		const char *name = tuf_type_name((enum tuf_type)i);
 
-		json_array_append_new(roles, json_of_role(name, heads[i], &root->roles[i]));
-		r = text_of_role(name, heads[i], &root->roles[i], &text, e);
+		r = json_array_append_new(roles, json_of_role(name, heads[i], &root->roles[i])) < 0
+			    ? err_set(e, ERR_SYSTEM, "memory", "out of memory")
+			    : text_of_role(name, heads[i], &root->roles[i], &text, e);
 	}
 	if (r == 0 && !buf_str(&text, e))
 		r = -1;

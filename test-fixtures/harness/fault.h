@@ -31,7 +31,7 @@ enum fault_kind {
 	FAULT_UNLINK,
 	FAULT_SYMLINK,
 	FAULT_MKDIR,
-	FAULT_MEMORY,	/* malloc, calloc, realloc, strdup, strndup of the program itself, not of shared libraries */
+	FAULT_MEMORY,	/* malloc, calloc, realloc, reallocarray, strdup, strndup of the program itself, not of shared libraries */
 	FAULT_SYS,	/* each of the above but memory */
 	FAULT_KINDS,
 };
