@@ -83,7 +83,8 @@ static int put_object(const json_t *j, int depth, struct buf *out, struct err *e
 
 static int put_value(const json_t *j, int depth, struct buf *out, struct err *e)
 {
-	if (depth > JSON_DEPTH_MAX)
+	/* As the loader counts: what is in the innermost array is no level more. */
+	if (depth > JSON_DEPTH_MAX && (json_is_object(j) || json_is_array(j)))
 		return err_set(e, ERR_FORMAT, TUF_E_LIMIT, "canonical form: more than %d levels", JSON_DEPTH_MAX);
 	if (!j)
 		return err_set(e, ERR_FORMAT, TUF_E_METADATA, "canonical form: no value");

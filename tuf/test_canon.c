@@ -145,6 +145,15 @@ static void test_depth(void **state)
 	assert_int_equal(tuf_canon(above, &out, &e), -1);
 	assert_int_equal(e.kind, ERR_FORMAT);
 	assert_string_equal(e.reason, TUF_E_LIMIT);
+	/* A value in the innermost array is no level more. */
+	json_t *inner = at;
+
+	while (json_array_size(inner))
+		inner = json_array_get(inner, 0);
+	json_array_append_new(inner, json_true());
+	buf_fini(&out);
+	assert_int_equal(tuf_canon(at, &out, &e), 0);
+	assert_int_equal(out.n, 2 * JSON_DEPTH_MAX + strlen("true"));
 	json_decref(at);
 	json_decref(above);
 	buf_fini(&out);
