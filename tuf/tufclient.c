@@ -19,6 +19,7 @@
 #include "tuf/role.h"
 
 #define RETRIES 3
+#define URLS_MAX_BYTES (TUF_FETCH_URL_MAX_BYTES * CLI_STRINGS_MAX)
 
 volatile sig_atomic_t stop_requested;
 
@@ -47,6 +48,16 @@ int start_log(const struct options *o, struct err *e)
 	return 0;
 }
 
+/* As one text, with blanks between; NULL if there is none. */
+static int join(const struct cli_strings *in, struct buf *text, const char **out, struct err *e)
+{
+	for (size_t i = 0; i < in->n; i++)
+		if (buf_printf(text, e, "%s%s", i ? " " : "", in->v[i]) < 0)
+			return err_wrap(e, "URLs");
+	*out = in->n ? buf_str(text, e) : NULL;
+	return in->n && !*out ? -1 : 0;
+}
+
 int open_client(const struct options *o, struct bytes root, struct tuf_client **out, struct err *e)
 {
 	const struct tuf_fetch_options fetch = {
@@ -57,19 +68,24 @@ int open_client(const struct options *o, struct bytes root, struct tuf_client **
 		.jitter_seed = (uint64_t)time(NULL),
 		.stop = &stop_requested,
 	};
+	struct buf metadata_urls = BUF_INIT(URLS_MAX_BYTES), targets_urls = BUF_INIT(URLS_MAX_BYTES);
 	struct tuf_client_config config = {
-		.metadata_url = o->metadata_url,
-		.targets_url = o->target_base_url,
 		.store_dir = o->metadata_dir,
 		.trusted_root = root,
 		.fetch = &fetch,
 	};
+	int r = -1;
 
 	if (!o->metadata_dir)
 		return err_set(e, ERR_USAGE, "option", "--metadata-dir is missing");
 	if (start_log(o, e) < 0 || reference_time(o, &config.now_sec, e) < 0)
 		return -1;
-	return tuf_client_open(&config, out, e);
+	if (join(&o->metadata_urls, &metadata_urls, &config.metadata_url, e) == 0 &&
+	    join(&o->target_base_urls, &targets_urls, &config.targets_url, e) == 0)
+		r = tuf_client_open(&config, out, e);
+	buf_fini(&metadata_urls);
+	buf_fini(&targets_urls);
+	return r;
 }
 
 int answer(const struct options *o, json_t *j, const char *text, struct err *e)
@@ -165,10 +181,10 @@ int main(int argc, char **argv)
 	struct options o = { 0 };
 	const struct cli_option options[] = {
 		{ "metadata-dir", 0, CLI_STRING, &o.metadata_dir, "DIR", "folder of trusted metadata", NULL },
-		{ "metadata-url", 0, CLI_STRING, &o.metadata_url, "URL", "where metadata is fetched from", NULL },
+		{ "metadata-url", 0, CLI_STRINGS, &o.metadata_urls, "URL", "where metadata is fetched from; mirrors: repeatable", NULL },
 		{ "target-name", 0, CLI_STRINGS, &o.target_names, "PATH", "a target to download; repeatable", NULL },
 		{ "target-dir", 0, CLI_STRING, &o.target_dir, "DIR", "folder for downloaded targets", NULL },
-		{ "target-base-url", 0, CLI_STRING, &o.target_base_url, "URL", "where targets are fetched from", NULL },
+		{ "target-base-url", 0, CLI_STRINGS, &o.target_base_urls, "URL", "where targets are fetched from; repeatable", NULL },
 		{ "root", 0, CLI_STRING, &o.root, "FILE", "root to trust, in place of the first one", "verify" },
 		{ "time", 0, CLI_STRING, &o.time, "RFC3339", "take this for the present time", NULL },
 		{ "ca-file", 0, CLI_STRING, &o.ca_file, "PEM", "certificates to trust for https", NULL },

@@ -9,8 +9,8 @@
 
 /* What the command line said. */
 struct options {
-	const char *metadata_url, *metadata_dir;
-	const char *target_base_url, *target_dir;
+	const char *metadata_dir, *target_dir;
+	struct cli_strings metadata_urls, target_base_urls; /* of mirrors, in the same order */
 	struct cli_strings target_names;
 	const char *ca_file, *log_level, *time, *root;
 	bool json, quiet, https_only;

@@ -91,7 +91,7 @@ int run_download(void *ctx, int argc, char **argv, struct err *e)
 
 	(void)argc;
 	(void)argv;
-	if (!o->target_names.n || !o->target_dir || !o->target_base_url)
+	if (!o->target_names.n || !o->target_dir || !o->target_base_urls.n)
 		return err_set(e, ERR_USAGE, "option", "--target-name, --target-dir and --target-base-url are needed");
 	if (open_client(o, (struct bytes){ 0 }, &c, e) < 0 || tuf_client_refresh(c, e) < 0)
 		return -1;

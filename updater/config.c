@@ -314,6 +314,8 @@ void config_free(struct config *c)
 	free(c->https_proxy);
 	free(c->no_proxy);
 	free(c->ca_file);
+	free(c->client_cert);
+	free(c->client_key);
 	free(c->os_release);
 	free(c->disk);
 	free(c->trusted_root);
@@ -342,21 +344,31 @@ int config_print(const struct config *c, struct buf *out, struct err *e)
 	return 0;
 }
 
-static int check_url(const struct config *c, const char *name, const char *url, struct err *e)
+/* Counts the mirrors of a key. */
+static int check_urls(const struct config *c, const char *name, const char *urls, size_t *n_urls, struct err *e)
 {
-	if (!url[0])
-		return err_set(e, ERR_FORMAT, CONFIG_E_CONFIG, "no %s is configured in [updates]", name);
-	if (strncmp(url, "http://", strlen("http://")) == 0 && !c->allow_http)
-		return err_set(e, ERR_FORMAT, CONFIG_E_CONFIG, "%s: %s is plain http, which allow_http does not allow",
-			       c->origins[config_key_find("updates", name)].where, name);
-	return 0;
+	*n_urls = 0;
+	for (const char *p = urls; *p; p += strspn(p, CONFIG_BLANKS)) {
+		if (strncmp(p, "http://", strlen("http://")) == 0 && !c->allow_http)
+			return err_set(e, ERR_FORMAT, CONFIG_E_CONFIG, "%s: %s is plain http, which allow_http does not allow",
+				       c->origins[config_key_find("updates", name)].where, name);
+		p += strcspn(p, CONFIG_BLANKS);
+		++*n_urls;
+	}
+	return *n_urls ? 0 : err_set(e, ERR_FORMAT, CONFIG_E_CONFIG, "no %s is configured in [updates]", name);
 }
 
 int config_check_repository(const struct config *c, struct err *e)
 {
-	if (check_url(c, "metadata_base_url", c->metadata_base_url, e) < 0)
+	size_t n_metadata, n_targets;
+
+	if (check_urls(c, "metadata_base_url", c->metadata_base_url, &n_metadata, e) < 0 ||
+	    check_urls(c, "targets_base_url", c->targets_base_url, &n_targets, e) < 0)
 		return -1;
-	return check_url(c, "targets_base_url", c->targets_base_url, e);
+	if (n_metadata != n_targets)
+		return err_set(e, ERR_FORMAT, CONFIG_E_CONFIG, "%s: targets_base_url has %zu URLs, metadata_base_url %zu",
+			       c->origins[config_key_find("updates", "targets_base_url")].where, n_targets, n_metadata);
+	return 0;
 }
 
 int config_seed_of_machine(const char *machine_id, uint32_t *out, struct err *e)

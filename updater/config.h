@@ -25,7 +25,8 @@
 
 enum config_type {
 	CONFIG_STRING,
-	CONFIG_URL,	 /* https://, http:// or file:// */
+	CONFIG_URLS,	 /* https://, http:// or file://; several mirrors' are separated by blanks */
+	CONFIG_SIZE,	 /* bytes: "0", "65536", "500K", "2M", "1G" */
 	CONFIG_PATH,	 /* absolute */
 	CONFIG_BOOL,	 /* true, yes, on, 1; false, no, off, 0 */
 	CONFIG_SEED,	 /* a number below 2^32; empty: from the machine id */
@@ -47,7 +48,7 @@ struct config_key {
 	size_t offset;	    /* of the value in struct config; unused for the partition types, which are settled together */
 };
 
-#define CONFIG_N_KEYS 28
+#define CONFIG_N_KEYS 31
 extern const struct config_key config_keys[CONFIG_N_KEYS];
 
 struct config {
@@ -59,6 +60,8 @@ struct config {
 	bool ignore_waves, enabled, send_query;
 	/* [network] */
 	char *https_proxy, *no_proxy, *ca_file; /* empty: none, the environment's or the system's */
+	char *client_cert, *client_key;		/* empty: none, and in client_cert */
+	uint64_t rate_limit;			/* bytes per second; 0: none */
 	bool allow_http;
 	uint32_t idle_timeout_ms, connect_timeout_ms;
 	/* [host] */
@@ -96,7 +99,9 @@ DEFINE_CLEANUP(struct config, config_free);
 /* Every key with its value in force and its origin as a comment, as an INI text. */
 int config_print(const struct config *c, struct buf *out, struct err *e);
 
-/* Both base URLs are there, and neither is plain http unless that is allowed. ERR_FORMAT CONFIG_E_CONFIG naming the key. */
+/*
+ * Both base URLs are there, of as many mirrors, and none is plain http unless that is allowed. ERR_FORMAT CONFIG_E_CONFIG naming the key.
+ */
 int config_check_repository(const struct config *c, struct err *e);
 
 /* The configured seed, else config_seed_of_machine() of the file @machine_id_path ("/etc/machine-id"). Return: 0; -1 */

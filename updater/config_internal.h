@@ -5,7 +5,9 @@
 #include "updater/config.h"
 
 #define CONFIG_DURATION_MAX_MS (24u * 60 * 60 * 1000)
+#define CONFIG_BLANKS " " /* between URLs */
 #define CONFIG_URL_MAX_BYTES 2048
+#define CONFIG_SIZE_MAX_BYTES (UINT64_C(1) << 40)
 
 /**
  * config_value_set() - check @text by the rule of @k and put it into @c

@@ -7,9 +7,9 @@
 #define GUID(name, help) { "host", name, CONFIG_GUID, true, "", help, 0 }
 
 const struct config_key config_keys[CONFIG_N_KEYS] = {
-	KEY("updates", CONFIG_URL, true, metadata_base_url, "",
-	    "Where the repository's metadata is: https, file, or with allow_http also http."),
-	KEY("updates", CONFIG_URL, true, targets_base_url, "", "Where the repository's targets are."),
+	KEY("updates", CONFIG_URLS, true, metadata_base_url, "",
+	    "Where the repository's metadata is: https, file, or with allow_http also http; mirrors behind a blank."),
+	KEY("updates", CONFIG_URLS, true, targets_base_url, "", "Where the repository's targets are; mirrors in the same order."),
 	KEY("updates", CONFIG_SEED, true, seed, "",
 	    "This host's place in the waves, 0 to 2047; empty: made from the machine id."),
 	KEY("updates", CONFIG_LOCK, false, version_lock, "latest",
@@ -22,6 +22,9 @@ const struct config_key config_keys[CONFIG_N_KEYS] = {
 	KEY("network", CONFIG_STRING, true, https_proxy, "", "Proxy for the repository; empty: as the environment says."),
 	KEY("network", CONFIG_STRING, true, no_proxy, "", "Hosts that are reached without the proxy, separated by commas."),
 	KEY("network", CONFIG_PATH, true, ca_file, "", "PEM file of the authorities trusted for https; empty: the system's."),
+	KEY("network", CONFIG_PATH, true, client_cert, "", "PEM file of the certificate shown to servers that ask for one; empty: none."),
+	KEY("network", CONFIG_PATH, true, client_key, "", "PEM file of its private key; empty: it is in client_cert."),
+	KEY("network", CONFIG_SIZE, false, rate_limit, "0", "Bytes per second that a transfer may take, such as 2M; 0: no limit."),
 	KEY("network", CONFIG_BOOL, false, allow_http, "false", "Allow plain http; signatures still protect what is fetched."),
 	{ "network", "idle_timeout", CONFIG_DURATION, false, "30s", "A transfer without a byte for so long has failed.",
 	  offsetof(struct config, idle_timeout_ms) },

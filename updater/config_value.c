@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "tuf/fetch.h"
+#include "tuf/mirror.h"
 #include "base/workers.h"
 #include "updater/config_internal.h"
 
@@ -26,15 +28,28 @@ static bool has_prefix(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* A scheme of ours with something behind it, and no blank. */
-static const char *set_url(void *dest, const char *text)
+/* A scheme of ours with something behind it. */
+static bool is_url(const char *p, size_t n)
 {
-	const char *rest = strstr(text, "://");
+	static const char *const schemes[] = { "https://", "http://", "file://" };
 
-	if (!has_prefix(text, "https://") && !has_prefix(text, "http://") && !has_prefix(text, "file://"))
-		return "an https, http or file URL";
-	if (!rest || rest[3] == '\0' || strpbrk(text, " \t") || strlen(text) > CONFIG_URL_MAX_BYTES)
-		return "a URL of at most 2048 bytes without blanks";
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		if (n > strlen(schemes[i]) && has_prefix(p, schemes[i]))
+			return n <= CONFIG_URL_MAX_BYTES;
+	return false;
+}
+
+static const char *set_urls(void *dest, const char *text)
+{
+	size_t n_urls = 0;
+
+	for (const char *p = text; *p; p += strspn(p, CONFIG_BLANKS)) {
+		const size_t n = strcspn(p, CONFIG_BLANKS);
+
+		if (!is_url(p, n) || ++n_urls > TUF_MIRRORS_MAX)
+			return "https, http or file URLs, at most 16 of at most 2048 bytes, separated by blanks";
+		p += n;
+	}
 	return set_string(dest, text);
 }
 
@@ -97,6 +112,21 @@ static const char *set_duration(uint32_t *dest, const char *text)
 	return "a time such as 500ms, 30s or 2m, at most 24h";
 }
 
+static const char *set_size(uint64_t *dest, const char *text)
+{
+	static const char units[] = "KMG";
+	const size_t n = strspn(text, "0123456789");
+	const char *unit = text[n] ? strchr(units, text[n]) : NULL;
+	const unsigned int shift = unit ? 10 * (unsigned int)(unit - units + 1) : 0;
+	uint64_t v;
+
+	if ((text[n] && (!unit || text[n + 1])) || !num_parse_u64_n(text, n, 0, CONFIG_SIZE_MAX_BYTES >> shift, &v) ||
+	    (v && v << shift < TUF_FETCH_RATE_MIN))
+		return "0, or a size such as 500K or 2M, at least 1K";
+	*dest = v << shift;
+	return NULL;
+}
+
 static const char *set_lock(struct config *c, const char *text)
 {
 	struct err why;
@@ -154,8 +184,10 @@ const char *config_value_set(struct config *c, const struct config_key *k, const
 	switch (k->type) {
 	case CONFIG_STRING:
 		return set_string(dest, text);
-	case CONFIG_URL:
-		return set_url(dest, text);
+	case CONFIG_URLS:
+		return set_urls(dest, text);
+	case CONFIG_SIZE:
+		return set_size(dest, text);
 	case CONFIG_PATH:
 		return set_path(dest, text);
 	case CONFIG_BOOL:

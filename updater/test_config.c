@@ -83,6 +83,9 @@ static void test_all_keys(void **state)
 				   "https_proxy = proxy.example:3128\n"
 				   "no_proxy = localhost, 10.0.0.0/8\n"
 				   "ca_file = /etc/ca.pem\n"
+				   "client_cert = /etc/client.pem\n"
+				   "client_key = /etc/client.key\n"
+				   "rate_limit = 2M\n"
 				   "allow_http = true\n"
 				   "idle_timeout = 2m\n"
 				   "connect_timeout = 1500ms\n"
@@ -111,6 +114,9 @@ static void test_all_keys(void **state)
 	assert_string_equal(c->https_proxy, "proxy.example:3128");
 	assert_string_equal(c->no_proxy, "localhost, 10.0.0.0/8");
 	assert_string_equal(c->ca_file, "/etc/ca.pem");
+	assert_string_equal(c->client_cert, "/etc/client.pem");
+	assert_string_equal(c->client_key, "/etc/client.key");
+	assert_int_equal(c->rate_limit, 2 << 20);
 	assert_int_equal(c->idle_timeout_ms, 120000);
 	assert_int_equal(c->connect_timeout_ms, 1500);
 	assert_string_equal(c->os_release, "/os");
@@ -134,6 +140,19 @@ static void test_bad_values(void **state)
 		"[updates]\nmetadata_base_url = ftp://x/",
 		"[updates]\nmetadata_base_url = https://",
 		"[updates]\nmetadata_base_url = https://a b",
+		"[updates]\nmetadata_base_url = https://a https:// https://b",
+		"[updates]\ntargets_base_url = https://a gopher://b",
+		"[network]\nclient_cert = client.pem",
+		"[network]\nclient_key = client.key",
+		"[network]\nrate_limit =",
+		"[network]\nrate_limit = -1",
+		"[network]\nrate_limit = 1.5M",
+		"[network]\nrate_limit = M",
+		"[network]\nrate_limit = 2 M",
+		"[network]\nrate_limit = 2MB",
+		"[network]\nrate_limit = 2m",
+		"[network]\nrate_limit = 1023",
+		"[network]\nrate_limit = 1025G",
 		"[updates]\nmetadata_base_url = \"https://a\"",
 		"[updates]\nseed = -1",
 		"[updates]\nseed = 4294967296",
@@ -185,6 +204,70 @@ static void test_durations(void **state)
 		snprintf(text, sizeof(text), "[network]\nidle_timeout = %s\n", cases[i].text);
 		c = parsed(text);
 		assert_case(cases[i].text, c->idle_timeout_ms == cases[i].ms);
+		config_free(c);
+	}
+}
+
+static void test_sizes(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} cases[] = {
+		{ "0", 0 },	  { "0K", 0 },	       { "1024", 1024 },	   { "1K", 1024 },
+		{ "500K", 512000 }, { "2M", 2 << 20 }, { "1024G", UINT64_C(1) << 40 }, { "1099511627776", UINT64_C(1) << 40 },
+	};
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct config *c;
+
+		snprintf(text, sizeof(text), "[network]\nrate_limit = %s\n", cases[i].text);
+		c = parsed(text);
+		assert_case(cases[i].text, c->rate_limit == cases[i].bytes);
+		config_free(c);
+	}
+}
+
+static void test_mirrors(void **state)
+{
+	static const struct {
+		const char *name, *metadata, *targets;
+		bool allow_http;
+		int ret;
+	} cases[] = {
+		{ "one", "https://a/m", "https://a/t", false, 0 },
+		{ "two", "https://a/m https://b/m", "https://a/t  file:///b/t", false, 0 },
+		{ "fewer targets", "https://a/m https://b/m", "https://a/t", false, -1 },
+		{ "more targets", "https://a/m", "https://a/t  https://b/t", false, -1 },
+		{ "no targets", "https://a/m", "", false, -1 },
+		{ "the second is http", "https://a/m http://b/m", "https://a/t https://b/t", false, -1 },
+		{ "the second is http, allowed", "https://a/m http://b/m", "https://a/t https://b/t", true, 0 },
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct config *c;
+		struct err e = { 0 };
+
+		snprintf(text, sizeof(text), "[updates]\nmetadata_base_url = %s\ntargets_base_url = %s\n[network]\nallow_http = %d\n",
+			 cases[i].metadata, cases[i].targets, cases[i].allow_http);
+		c = parsed(text);
+		assert_case(cases[i].name, config_check_repository(c, &e) == cases[i].ret);
+		assert_case(cases[i].name, cases[i].ret == 0 || (e.kind == ERR_FORMAT && strcmp(e.reason, CONFIG_E_CONFIG) == 0));
+		config_free(c);
+	}
+	/* As many as there may be, and one more. */
+	for (int n = 15; n <= 17; n++) {
+		struct config *c = NULL;
+		struct err e;
+
+		snprintf(text, sizeof(text), "[updates]\nmetadata_base_url =");
+		for (int k = 0; k < n; k++)
+			strncat(text, " https://a", sizeof(text) - 1 - strlen(text));
+		assert_int_equal(config_parse(bytes_of_str(text), "f", &c, &e), n <= 16 ? 0 : -1);
 		config_free(c);
 	}
 }
@@ -452,6 +535,8 @@ int main(void)
 		cmocka_unit_test(test_all_keys),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_mirrors),
 		cmocka_unit_test(test_message),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_many_warnings),
