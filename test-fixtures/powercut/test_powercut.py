@@ -1,0 +1,113 @@
+"""Every power cut in a cycle of the real programs. FLIPSIDE_SAMPLES is how many random states each moment gets."""
+import os
+import random
+import re
+import shutil
+import unittest
+
+from lab import TRUST, run
+from powercut import Host, Recording, update_again
+
+SAMPLES = int(os.environ.get("FLIPSIDE_SAMPLES", "8000"))
+AGAIN_EVERY = int(os.environ.get("FLIPSIDE_AGAIN_EVERY", "9"))
+# Changes of the partition table in a cycle, counted from 0: those of the two installations, and all.
+CLEARING, STAGING, N_COMMITS = (0, 7), (1, 8), 13
+SEED = int(os.environ.get("FLIPSIDE_SEED", "1"))
+
+
+def setUpModule():
+    global host, direct, cached, torn
+    host = Host()
+    unittest.addModuleCleanup(host.close)
+    direct = Recording(host, "direct").cycle()
+    cached = Recording(host, "cached", cached=True).cycle()
+    torn = {copy: Recording(host, f"torn-{copy}", start=with_torn(copy)).install() for copy in ("primary", "backup")}
+
+
+def with_torn(copy):
+    """The disk that a cut during a change of the table leaves: one copy's entries and header disagree."""
+    path = host.dir / f"torn-{copy}.img"
+    shutil.copy(host.dir / "start.img", path)
+    with open(path, "r+b") as f:
+        f.seek(2 * 512 + 300 if copy == "primary" else -33 * 512 + 300, os.SEEK_SET if copy == "primary" else os.SEEK_END)
+        b = f.read(1)
+        f.seek(-1, os.SEEK_CUR)
+        f.write(bytes([b[0] ^ 1]))
+    return path
+
+
+class Cuts(unittest.TestCase):
+    def judge(self, recording, at_least):
+        p = recording.replay("--samples", SAMPLES, "--seed", SEED)
+        print(f"{recording.log.stem}: {p.stdout.strip()}", flush=True)
+        self.assertGreater(p.distinct, at_least)
+
+    def test_past_the_page_cache(self):
+        self.judge(direct, 2.5 * SAMPLES)
+
+    def test_through_the_page_cache(self):
+        self.judge(cached, 2.5 * SAMPLES)
+
+    def test_one_copy_torn_before(self):
+        for recording in torn.values():
+            self.judge(recording, 1.2 * SAMPLES)
+
+    def test_update_again(self):
+        """From a sample of the states, with the programs: sgdisk reads what we read, the rule's set boots, another update installs."""
+        rng = random.Random(SEED)
+        for recording in (direct, cached, torn["primary"]):
+            for disk, step, expected in recording.keep_states(every=AGAIN_EVERY, seed=SEED):
+                with self.subTest(recording=recording.log.stem, step=step, disk=disk.name):
+                    self.sgdisk_agrees(disk)
+                    update_again(recording, disk, step, expected, rng)
+                disk.unlink()
+
+    def sgdisk_agrees(self, disk):
+        shutil.copy(disk, host.disk)
+        gpt = host.gpt()
+        for name in "AB":
+            number, attributes = gpt.entry(name, "boot")[0], gpt.entry(name, "boot")[4]
+            out = run("sgdisk", "--info", number, disk).stdout
+            self.assertIn(f"Attribute flags: {attributes:016X}", out)
+        # Of a torn copy it tells, and of nothing else.
+        out = run("sgdisk", "--verify", disk, expect=None).stdout
+        for line in re.findall(r"^Problem: .*", out, re.M):
+            self.assertRegex(line, "CRC|[Hh]eader|main and backup|partition table")
+
+
+class Wrong(unittest.TestCase):
+    """The same judgement finds each of these faults, so it is worth something."""
+
+    def caught(self, recording, fault, *why):
+        p = recording.replay("--samples", 100, fault=fault, expect=TRUST)
+        self.assertRegex(p.stderr, "|".join(why))
+
+    def test_flushes_left_out(self):
+        for recording in (direct, cached):
+            for n in range(N_COMMITS):
+                self.caught(recording, f"between:{n}", "no valid partition table")
+                self.caught(recording, f"commit:{n}", "no valid partition table")
+            for n in set(range(N_COMMITS)) - set(CLEARING):  # a program has said that it is done
+                self.caught(recording, f"last:{n}", "no valid partition table", "no legal state")
+            for n in STAGING:
+                self.caught(recording, f"data:{n}", "not whole")
+
+    def test_wrong_order(self):
+        for recording in (direct, cached):
+            for n in STAGING:
+                self.caught(recording, f"early:{n}", "not whole")
+                self.caught(recording, f"late:{n}", "not whole", "no record")
+                self.caught(recording, f"record:{n}", "no record")
+
+    def test_only_valid_copy_first(self):
+        for recording in torn.values():
+            self.caught(recording, "swap:0", "no valid partition table")
+
+    def test_single_flushes(self):
+        """Of the flushes of one update, those that can be left out alone: their writes are made durable by the next one in time."""
+        n_caught = sum(direct.replay("--samples", 50, fault=f"flush:{n}", expect=None).returncode == TRUST for n in range(12))
+        self.assertGreaterEqual(n_caught, 3)
+
+
+if __name__ == "__main__":
+    unittest.main()
