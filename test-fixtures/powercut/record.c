@@ -152,6 +152,16 @@ ssize_t __wrap_sys_write(int fd, const void *p, size_t n)
 	return __real_sys_write(fd, p, n);
 }
 
+int record_dup(int fd)
+{
+	const int other = dup(fd);
+
+	if (other < 0 || other >= FDS_MAX)
+		give_up("dup");
+	file_of[other] = file_of[fd];
+	return other;
+}
+
 static int flush(int fd, int (*real)(int fd))
 {
 	struct stat st;
@@ -160,6 +170,10 @@ static int flush(int fd, int (*real)(int fd))
 
 	pthread_mutex_lock(&lock);
 	file = disk_file(fd);
+	if (file && record_drops_flush && record_drops_flush(fd)) {
+		pthread_mutex_unlock(&lock);
+		return 0;
+	}
 	if (file) {
 		id = new_id();
 		put(CUT_FLUSH, 0, file, id, 0, NULL, 0, false);

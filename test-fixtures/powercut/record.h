@@ -2,11 +2,18 @@
 #ifndef FLIPSIDE_TEST_FIXTURES_RECORD_H
 #define FLIPSIDE_TEST_FIXTURES_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #define NAME_MAX_BYTES 256
+
+/* A wrong build has it: true for a flush of the disk that is said to be done, and is not. Called under the recorder's lock. */
+bool record_drops_flush(int fd) __attribute__((weak));
+
+/* Another descriptor of the same open file, for the same build; only under the lock. */
+int record_dup(int fd);
 
 int __real_sys_openat(int dir, const char *name, int flags, mode_t mode);
 ssize_t __real_sys_pwrite(int fd, const void *p, size_t n, uint64_t offset);
