@@ -188,7 +188,7 @@ static void forget_published(struct repo_state *s)
 static int load_with_some_root(const struct repo *r, int64_t now_sec, struct repo_state *s, struct err *e)
 {
 	const uint64_t newest = repo_state_root(s)->head.version;
-	struct err first;
+	struct err first = { .kind = ERR_NONE };
 
 	for (uint64_t v = newest; v > 0; v--) {
 		if (load_roots(r, now_sec, TUF_EXPIRY_IGNORED, v, &s->trusted, e) < 0)

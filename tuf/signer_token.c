@@ -6,10 +6,25 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "tuf/signer_key.h"
 
+#include <dlfcn.h>
+#include <string.h>
+
 #include <openssl/engine.h>
 #include <openssl/ui.h>
 
 #ifndef OPENSSL_NO_ENGINE
+
+/* Keeps the engine's library in memory when OpenSSL lets go of it: libp11 has memory that nothing finds any more without it. */
+static void pin_library(const ENGINE *engine)
+{
+	ENGINE_GEN_INT_FUNC_PTR function = ENGINE_get_init_function(engine);
+	void *address;
+	Dl_info info;
+
+	memcpy(&address, &function, sizeof(address));
+	if (address && dladdr(address, &info) && info.dli_fname)
+		(void)dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
 
 /* The engine, ready for use. NULL when it is not installed or its module does not load; OpenSSL's queue says why. */
 static ENGINE *start_engine(void)
@@ -19,6 +34,7 @@ static ENGINE *start_engine(void)
 
 	if (!engine)
 		return NULL;
+	pin_library(engine);
 	const int ok = ENGINE_init(engine);
 
 	ENGINE_free(engine);
