@@ -31,14 +31,18 @@ struct tuf_signed {
 	struct signature *sigs; /* ids ascending */
 };
 
+/* Objects and arrays of the entries that a file may have: a key has two, a signature one, a listed file two, a target three with its `custom`, a
+ * delegation three; as many again of keys and signatures are for members that nobody knows. */
+#define KEYS_PARTS (4 * (TUF_KEYS_MAX + TUF_SIGNATURES_MAX))
+
 static const struct {
 	const char *name;
-	size_t max_bytes;
+	size_t max_bytes, max_parts;
 } types[TUF_TYPES] = {
-	[TUF_ROOT] = { "root", TUF_ROOT_MAX_BYTES },
-	[TUF_TIMESTAMP] = { "timestamp", TUF_TIMESTAMP_MAX_BYTES },
-	[TUF_SNAPSHOT] = { "snapshot", TUF_SNAPSHOT_MAX_BYTES },
-	[TUF_TARGETS] = { "targets", TUF_TARGETS_MAX_BYTES },
+	[TUF_ROOT] = { "root", TUF_ROOT_MAX_BYTES, KEYS_PARTS },
+	[TUF_TIMESTAMP] = { "timestamp", TUF_TIMESTAMP_MAX_BYTES, KEYS_PARTS },
+	[TUF_SNAPSHOT] = { "snapshot", TUF_SNAPSHOT_MAX_BYTES, 2 * TUF_META_MAX + KEYS_PARTS },
+	[TUF_TARGETS] = { "targets", TUF_TARGETS_MAX_BYTES, 3 * TUF_TARGETS_MAX + 3 * TUF_ROLES_MAX + KEYS_PARTS },
 };
 
 const char *tuf_type_name(enum tuf_type type)
@@ -49,6 +53,11 @@ const char *tuf_type_name(enum tuf_type type)
 size_t tuf_type_max_bytes(enum tuf_type type)
 {
 	return types[type].max_bytes;
+}
+
+size_t tuf_type_max_parts(enum tuf_type type)
+{
+	return types[type].max_parts;
 }
 
 void tuf_role_keys_fini(struct tuf_role_keys *r)
@@ -166,12 +175,41 @@ static int check_body(const struct tuf_signed *s, struct err *e)
 	return json_in_end(&in);
 }
 
+/*
+ * The text is parsed before any signature can be looked at, and "{}," becomes more than 200 bytes of memory: without this, a mirror that has no
+ * key could make gigabytes of a targets file. Counts brackets and commas that are not in strings; what is no JSON is the parser's matter.
+ */
+static int check_density(struct bytes in, enum tuf_type type, struct err *e)
+{
+	const size_t max = types[type].max_parts;
+	size_t n_parts = 0, n_commas = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < in.n; i++) {
+		const uint8_t c = in.p[i];
+
+		if (c == '"')
+			in_string = !in_string;
+		else if (in_string)
+			i += c == '\\';
+		else if (c == '{' || c == '[')
+			n_parts++;
+		else if (c == ',')
+			n_commas++;
+	}
+	if (n_parts > max)
+		return err_set(e, ERR_FORMAT, TUF_E_LIMIT, "%zu objects and arrays, more than %zu", n_parts, max);
+	if (n_commas > TUF_COMMAS_PER_PART * max)
+		return err_set(e, ERR_FORMAT, TUF_E_LIMIT, "more than %zu values", TUF_COMMAS_PER_PART * max);
+	return 0;
+}
+
 static int load(struct tuf_signed *s, struct bytes in, struct err *e)
 {
 	if (in.n > tuf_type_max_bytes(s->type))
 		return err_set(e, ERR_FORMAT, TUF_E_LIMIT, "%zu bytes, more than %zu", in.n,
 			       tuf_type_max_bytes(s->type));
-	if (json_load_bytes(in, &s->doc, e) < 0)
+	if (check_density(in, s->type, e) < 0 || json_load_bytes(in, &s->doc, e) < 0)
 		return -1;
 	struct json_in doc = json_in_object(s->doc, "", e);
 	const struct json_in body = json_get_object(&doc, "signed");

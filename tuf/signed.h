@@ -22,6 +22,11 @@ const char *tuf_type_name(enum tuf_type type);
 /* The largest file of this type that is looked at, in bytes. */
 size_t tuf_type_max_bytes(enum tuf_type type);
 
+/* The most objects and arrays in it, what its entries may have at most; and four times as many commas. Checked before the text is parsed, since
+ * parsing takes many times its bytes and comes before any signature. */
+size_t tuf_type_max_parts(enum tuf_type type);
+#define TUF_COMMAS_PER_PART 4
+
 /* What vouches for a role: any @threshold distinct keys out of these. */
 struct tuf_role_keys {
 	size_t n_ids;

@@ -147,6 +147,48 @@ static void test_largest_files(void **state)
 	}
 }
 
+/* A document with this many objects and arrays and this many commas; three and one are the envelope's own, three commas the body's. */
+static int load_dense(enum tuf_type type, size_t n_parts, size_t n_commas, struct err *e)
+{
+	struct buf b = BUF_INIT(SIZE_MAX);
+	struct tuf_signed *s = NULL;
+
+	assert_int_equal(buf_printf(&b, e, "{\"signatures\":[],\"signed\":{\"_type\":\"%s\",\"spec_version\":\"1.0.0\",\"s\":\"[{,,\\\",[\",\"a\":[0",
+				    tuf_type_name(type)), 0);
+	n_parts -= 4;
+	n_commas -= 4;
+	for (; n_parts > 0 || n_commas > 0; n_parts -= n_parts > 0, n_commas--) {
+		assert_true(n_commas > 0);
+		assert_int_equal(buf_append_str(&b, n_parts > 0 ? ",[]" : ",0", e), 0);
+	}
+	assert_int_equal(buf_append_str(&b, "]}}", e), 0);
+	const int r = tuf_signed_load(buf_bytes(&b), type, "x.json", &s, e);
+	tuf_signed_free(s);
+	buf_fini(&b);
+	return r;
+}
+
+static void test_densest_files(void **state)
+{
+	static const enum tuf_type types[] = { TUF_ROOT, TUF_SNAPSHOT };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		const char *name = tuf_type_name(types[i]);
+		const size_t max = tuf_type_max_parts(types[i]), commas = TUF_COMMAS_PER_PART * max;
+		struct err e = { 0 };
+
+		expect(name, load_dense(types[i], max - 1, max + 9, &e), &e, ERR_NONE, NULL);
+		expect(name, load_dense(types[i], max, max + 9, &e), &e, ERR_NONE, NULL);
+		expect(name, load_dense(types[i], max + 1, max + 9, &e), &e, ERR_FORMAT, TUF_E_LIMIT);
+		if (2 * commas > tuf_type_max_bytes(types[i]))
+			continue; /* that many do not fit in its bytes */
+		expect(name, load_dense(types[i], 4, commas - 1, &e), &e, ERR_NONE, NULL);
+		expect(name, load_dense(types[i], 4, commas, &e), &e, ERR_NONE, NULL);
+		expect(name, load_dense(types[i], 4, commas + 1, &e), &e, ERR_FORMAT, TUF_E_LIMIT);
+	}
+}
+
 static int load_many_signatures(unsigned int n, struct err *e)
 {
 	struct buf b = BUF_INIT(1u << 20);
@@ -279,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_envelope),	cmocka_unit_test(test_spec_version),
 		cmocka_unit_test(test_largest_files),	cmocka_unit_test(test_most_signatures),
+		cmocka_unit_test(test_densest_files),
 		cmocka_unit_test(test_canonical_bytes), cmocka_unit_test(test_threshold),
 	};
 
