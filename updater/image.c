@@ -11,7 +11,6 @@
 
 #include "base/file.h"
 #include "base/num.h"
-#include "base/unpack.h"
 #include "base/workers.h"
 #include "partitions/verity.h"
 #include "partitions/write.h"
@@ -95,8 +94,8 @@ int image_check(const struct image_job *job, struct err *e)
 		(src) = top_;                                                                                          \
 	} while (0)
 
-/* From the repository to unpacked bytes. Receiving and the target's digest get a thread of their own where there are several. */
-static int open_image(const struct image_job *job, enum part_role r, const struct tuf_target *t, struct source **out, struct err *e)
+/* From the repository, still packed. Receiving and the target's digest get a thread of their own where there are several. */
+static int open_image(const struct image_job *job, const struct tuf_target *t, struct source **out, struct err *e)
 {
 	CLEANUP(source_free_p) struct source *src = NULL;
 
@@ -105,9 +104,6 @@ static int open_image(const struct image_job *job, enum part_role r, const struc
 	if (job->workers > 1)
 		STACK(src, source_ahead_new(src, &top_, e));
 	STACK(src, source_tap_new(src, seen_fetched, job->progress, &top_, e));
-	STACK(src, unpack_new(src, t->path, &top_, e));
-	if (job->update->has_sizes)
-		STACK(src, source_exact_new(src, job->update->sizes[r], t->path, &top_, e));
 	*out = TAKE(src);
 	return 0;
 }
@@ -125,9 +121,11 @@ static int write_image(const struct image_job *job, enum part_role r, struct pip
 		return -1;
 	snprintf(what, sizeof(what), "fetching and writing %s", part_role_name(r));
 	progress_start(job->progress, what, t.length, progress_now_ms());
-	if (open_image(job, r, &t, &src, e) < 0 || part_writer_new(job->table, r, &writer, e) < 0)
+	if (open_image(job, &t, &src, e) < 0 || part_writer_new(job->table, r, &writer, e) < 0)
 		return err_wrap(e, "%s image of %s", part_role_name(r), job->update->version.text);
-	p.from = src;
+	p.from = TAKE(src);
+	p.packed = t.path;
+	p.length = job->update->has_sizes ? &job->update->sizes[r] : NULL;
 	p.to = writer;
 	p.workers = job->workers;
 	p.stop = job->stop;
@@ -192,7 +190,7 @@ static int read_back(const struct image_job *job, enum part_role r, uint64_t byt
 	progress_start(job->progress, what, bytes, progress_now_ms());
 	if (part_source_new(job->table, part_table_inactive(job->table), r, bytes, &src, e) < 0)
 		return -1;
-	p.from = src;
+	p.from = TAKE(src);
 	p.progress = job->progress;
 	p.workers = job->workers;
 	p.stop = job->stop;
