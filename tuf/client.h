@@ -96,7 +96,8 @@ int tuf_client_load_role(struct tuf_client *c, const struct tuf_targets *from, c
 
 /**
  * tuf_client_open_target() - stream a target; SOURCE_END only after its whole length and every digest agreed
- * Requests consistent-snapshot names when the root says so (5.7.3), by the first of the hashes.
+ * Requests consistent-snapshot names when the root says so (5.7.3), by the first of the hashes. When a mirror fails in the middle the next
+ * goes on at the same byte.
  * Return: 0 with *@out the caller's; -1: ERR_MISSING the server has no such file, ERR_NETWORK, ERR_STATE offline, ERR_USAGE without
  * targets URL, ERR_TRUST TUF_E_DIGEST without a known hash, ERR_TRUST TUF_E_LENGTH when more bytes are announced. Reading: ERR_TRUST
  * TUF_E_LENGTH, ERR_TRUST TUF_E_DIGEST, ERR_NETWORK

@@ -48,6 +48,12 @@ typedef int (*tuf_accept_fn)(void *ctx, struct bytes in, struct err *e);
 int tuf_client_fetch(const struct tuf_client *c, const char *role, const struct tuf_next *next, tuf_accept_fn accept, void *ctx,
 		     struct buf *out, struct err *e);
 
+/**
+ * tuf_client_stream() - the bytes of a target that has a hash, from the mirrors, not yet verified
+ * Goes on at the next mirror where one fails, at the opening or in the middle. Return: 0; -1: as tuf_client_fetch()
+ */
+int tuf_client_stream(const struct tuf_client *c, const struct tuf_target *t, const char *what, struct source **out, struct err *e);
+
 /* For the log: the present mirror of @s failed, and another one is asked. */
 void tuf_client_note_failure(const struct tuf_sweep *s, const struct err *e);
 

@@ -11,7 +11,6 @@
 #include "tuf/checked.h"
 #include "tuf/client_state.h"
 #include "tuf/search.h"
-#include "tuf/url.h"
 
 #define WHAT_BYTES (TUF_NAME_MAX_BYTES + 16)
 
@@ -116,63 +115,6 @@ int tuf_client_find(struct tuf_client *c, const char *path, struct tuf_target *o
 	return r < 0 ? -1 : describe(c, &at, out, e);
 }
 
-static int target_url(const struct tuf_client *c, const char *base, const struct tuf_target *t, struct buf *url, struct err *e)
-{
-	char hex[2 * DIGEST_MAX_BYTES + 1];
-
-	digest_hex(&t->hashes[0], hex);
-	if (tuf_url_target(base, t->path, tuf_trusted_root(c->trusted)->consistent_snapshot ? hex : NULL, url, e) < 0 ||
-	    !buf_str(url, e))
-		return err_wrap(e, "URL of target %s", t->path);
-	return 0;
-}
-
-/*
- * Here the limit is a signed length, so more is a matter of trust. One byte beyond is let through to the exact stage, which tells so as
- * well when the server had not announced how much would come.
- */
-static int fetch_target(struct tuf_client *c, const struct tuf_target *t, const char *url, const char *what, struct source **out,
-			struct err *e)
-{
-	const uint64_t max = t->length == UINT64_MAX ? t->length : t->length + 1;
-
-	if (tuf_fetch_open(c->fetcher, url, max, what, out, e) == 0)
-		return 0;
-	if (e->reason && strcmp(e->reason, TUF_E_LIMIT) == 0)
-		return err_set(e, ERR_TRUST, TUF_E_LENGTH, "%s: longer than its signed length of %" PRIu64 " bytes", what, t->length);
-	return -1;
-}
-
-/* From the mirror @base. */
-static int open_at(struct tuf_client *c, const char *base, const struct tuf_target *t, const char *what, struct source **out,
-		   struct err *e)
-{
-	struct buf url = BUF_INIT(TUF_FETCH_URL_MAX_BYTES);
-	int r = target_url(c, base, t, &url, e);
-
-	if (r == 0)
-		r = fetch_target(c, t, (const char *)url.p, what, out, e);
-	buf_fini(&url);
-	return r;
-}
-
-static int open_anywhere(struct tuf_client *c, const struct tuf_target *t, const char *what, struct source **out, struct err *e)
-{
-	struct tuf_sweep s;
-
-	tuf_sweep_begin(&s, c->mirrors, TUF_MIRROR_TARGETS);
-	while (tuf_sweep_next(&s, tuf_client_now_ms())) {
-		if (open_at(c, tuf_sweep_url(&s), t, what, out, e) == 0) {
-			tuf_sweep_served(&s);
-			return 0;
-		}
-		if (tuf_sweep_failed(&s, tuf_client_now_ms(), e) < 0)
-			return -1;
-		tuf_client_note_failure(&s, e);
-	}
-	return tuf_sweep_error(&s, e);
-}
-
 int tuf_client_open_target(struct tuf_client *c, const struct tuf_target *t, struct source **out, struct err *e)
 {
 	struct buf what = BUF_INIT(WHAT_BYTES);
@@ -186,7 +128,7 @@ int tuf_client_open_target(struct tuf_client *c, const struct tuf_target *t, str
 	if (t->n_hashes == 0)
 		return err_set(e, ERR_TRUST, TUF_E_DIGEST, "target %s: listed without a sha256 or sha512 digest", t->path);
 	if (buf_printf(&what, e, "target %s", t->path) == 0 && buf_str(&what, e))
-		r = open_anywhere(c, t, (const char *)what.p, &s, e);
+		r = tuf_client_stream(c, t, (const char *)what.p, &s, e);
 	if (r == 0)
 		r = tuf_checked_new(s, t->length, t->hashes, t->n_hashes, (const char *)what.p, out, e);
 	buf_fini(&what);

@@ -114,6 +114,15 @@ bool tuf_sweep_next(struct tuf_sweep *s, uint64_t now_ms)
 	return false;
 }
 
+void tuf_sweep_again(struct tuf_sweep *s)
+{
+	const size_t at = s->at;
+
+	tuf_sweep_begin(s, s->m, s->part);
+	s->at = at;
+	s->asked = UINT32_C(1) << at;
+}
+
 bool tuf_sweep_is_last(const struct tuf_sweep *s)
 {
 	for (size_t i = 0; i < s->m->n[s->part]; i++)

@@ -58,6 +58,9 @@ void tuf_sweep_begin(struct tuf_sweep *s, struct tuf_mirrors *m, enum tuf_mirror
 /* The next mirror to ask: s->at, in the given order, then those that rest. False: all have been asked. @now_ms: any monotonic clock */
 bool tuf_sweep_next(struct tuf_sweep *s, uint64_t now_ms);
 
+/* A new sweep in which only the present mirror has been asked: it served, and is about to fail. */
+void tuf_sweep_again(struct tuf_sweep *s);
+
 /* No mirror is left behind the present one. */
 bool tuf_sweep_is_last(const struct tuf_sweep *s);
 

@@ -201,6 +201,62 @@ static void every_mirror_failed(void **state)
 	}
 }
 
+/* A big target, of which each mirror gives only a part before it fails. */
+static void one_goes_on_where_another_failed(void **state)
+{
+	static const struct {
+		const char *name;
+		struct httpd_rule first, second;
+		uint32_t retries;
+		int ret;
+		const char *second_range;
+	} cases[] = {
+		{ "the first breaks", { .act = HTTPD_CUT, .n = 30000, .times = 1 }, { 0 }, 0, 0, "bytes=30000-\n" },
+		{ "the first stalls", { .act = HTTPD_STALL, .n = 30000, .times = 1 }, { 0 }, 0, 0, "bytes=30000-\n" },
+		{ "the second has no ranges", { .act = HTTPD_CUT, .n = 30000, .times = 1 }, { .no_range = true }, 0, 0, "bytes=30000-\n" },
+		{ "each gives 30000", { .act = HTTPD_CUT, .n = 30000 }, { .act = HTTPD_CUT, .n = 30000 }, 0, 0,
+		  "bytes=30000-\nbytes=90000-\n" },
+		{ "with retries the first goes on itself", { .act = HTTPD_CUT, .n = 30000 }, { 0 }, 2, 0, "" },
+		{ "each gives too little", { .act = HTTPD_CUT, .n = 1000 }, { .act = HTTPD_CUT, .n = 1000 }, 0, -1, "bytes=1000-\n" },
+		{ "the second has another one", { .act = HTTPD_CUT, .n = 30000 }, { .body = { (const uint8_t *)"short", 5 } }, 0, -1,
+		  "bytes=30000-\n" },
+		{ "the second has none", { .act = HTTPD_CUT, .n = 30000 }, { .status = 404 }, 0, -1, "bytes=30000-\n" },
+	};
+	static uint8_t body[100000];
+
+	for (size_t i = 0; i < sizeof(body); i++)
+		body[i] = (uint8_t)(i * 2654435761u >> 13);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(tuf_client_free_p) struct tuf_client *c = NULL;
+		struct httpd_rule first = cases[i].first, second = cases[i].second;
+		struct buf b = BUF_INIT(sizeof(body));
+		struct pair p;
+		struct err e;
+
+		pair_make(&p);
+		p.w.fetch.retries = cases[i].retries;
+		tufrepo_add_target(p.w.repo, "targets", "big", bytes_of(body, sizeof(body)));
+		publish_both(&p);
+		assert_case(cases[i].name, world_open(&p.w, &c, &e) == 0 && tuf_client_refresh(c, &e) == 0);
+		httpd_forget(p.second);
+		first.path = second.path = "/targets/*";
+		httpd_add(p.w.h, first);
+		httpd_add(p.second, second);
+		const int ret = tuf_client_read_target(c, "big", &b, &e);
+		char *ranges = httpd_ranges(p.second);
+
+		if (ret != cases[i].ret || strcmp(ranges, cases[i].second_range) != 0)
+			print_message("%s: %s\n%s", cases[i].name, e.msg, ranges);
+		assert_case(cases[i].name, ret == cases[i].ret);
+		assert_case(cases[i].name, ret < 0 ? e.kind == ERR_NETWORK : b.n == sizeof(body) && memcmp(b.p, body, b.n) == 0);
+		assert_case(cases[i].name, strcmp(ranges, cases[i].second_range) == 0);
+		free(ranges);
+		buf_fini(&b);
+		tuf_client_free(TAKE(c));
+		pair_remove(&p);
+	}
+}
+
 /* The end of the root chain needs one answer, and no bad copy beside it makes it a failure. */
 static void the_end_of_the_root_chain(void **state)
 {
@@ -239,6 +295,7 @@ int main(void)
 		cmocka_unit_test(a_mirror_that_lags_hides_no_root),
 		cmocka_unit_test(a_mirror_that_lags_rolls_nothing_back),
 		cmocka_unit_test(every_mirror_failed),
+		cmocka_unit_test(one_goes_on_where_another_failed),
 		cmocka_unit_test(the_end_of_the_root_chain),
 	};
 
