@@ -328,7 +328,7 @@ static void from_the_middle(void **state)
 			print_message("%s: %s\n", cases[i].name, e.msg);
 		assert_case(cases[i].name, ret == cases[i].ret);
 		if (ret == 0)
-			assert_case(cases[i].name, bytes_equal(buf_bytes(&b), bytes_of_str(BODY + cases[i].offset)));
+			assert_case(cases[i].name, bytes_equal(buf_bytes(&b), bytes_of_str(&BODY[cases[i].offset])));
 		else
 			assert_case(cases[i].name, e.kind == cases[i].kind && strcmp(e.reason, cases[i].reason) == 0);
 		buf_fini(&b);
@@ -358,7 +358,7 @@ static void files_from_the_middle(void **state)
 		assert_int_equal(tuf_fetch_open_range(f, &q, &s, &e), cases[i].ret);
 		if (cases[i].ret == 0) {
 			assert_int_equal(source_read_all(s, &b, &e), 0);
-			assert_true(bytes_equal(buf_bytes(&b), bytes_of_str(BODY + cases[i].offset)));
+			assert_true(bytes_equal(buf_bytes(&b), bytes_of_str(&BODY[cases[i].offset])));
 		} else
 			assert_string_equal(e.reason, TUF_E_RANGE);
 		buf_fini(&b);
