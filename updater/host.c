@@ -46,6 +46,10 @@ static const char *or_null(const char *s)
 static void fill_fetch(struct host *h)
 {
 	const struct config *c = h->config;
+	uint32_t seed = 0;
+	struct err ignored; /* told where the seed decides something */
+
+	(void)config_seed(c, HOST_MACHINE_ID, &seed, &ignored);
 
 	h->fetch = (struct tuf_fetch_options){
 		.user_agent = "flipside/" FLIPSIDE_VERSION,
@@ -59,6 +63,7 @@ static void fill_fetch(struct host *h)
 		.connect_timeout_ms = c->connect_timeout_ms,
 		.idle_timeout_ms = c->idle_timeout_ms,
 		.retries = 4,
+		.jitter_seed = ((uint64_t)h->options.now_sec << 11) ^ seed, /* no two hosts at once */
 		.stop = h->options.stop,
 	};
 }
