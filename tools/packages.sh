@@ -3,7 +3,8 @@
 build_packages="gcc libc6-dev meson ninja-build pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev zlib1g-dev
 	liblzma-dev libzstd-dev liblz4-dev libfdisk-dev libinih-dev libmicrohttpd-dev libcmocka-dev"
 demo_packages="cryptsetup-bin gdisk erofs-utils python3"
-check_packages="clang llvm-14 libclang-rt-14-dev cppcheck curl gzip xz-utils zstd lz4 mandoc openssl softhsm2 libengine-pkcs11-openssl time"
+check_packages="clang llvm-14 libclang-rt-14-dev cppcheck curl gzip xz-utils zstd lz4 mandoc openssl softhsm2 libengine-pkcs11-openssl
+	qemu-system-common time"
 
 # install_packages PACKAGE...: those that are missing, with apt, by sudo when not root.
 install_packages() {

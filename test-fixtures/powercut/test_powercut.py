@@ -1,11 +1,10 @@
 """Every power cut in a cycle of the real programs. FLIPSIDE_SAMPLES is how many random states each moment gets."""
 import os
 import random
-import re
 import shutil
 import unittest
 
-from lab import TRUST, run
+from lab import Gpt, TRUST, run
 from powercut import Host, Recording, update_again
 
 SAMPLES = int(os.environ.get("FLIPSIDE_SAMPLES", "8000"))
@@ -63,16 +62,21 @@ class Cuts(unittest.TestCase):
                 disk.unlink()
 
     def sgdisk_agrees(self, disk):
-        shutil.copy(disk, host.disk)
-        gpt = host.gpt()
+        """sgdisk goes on with the primary's entries when only their CRC is wrong, which the UEFI specification forbids: what firmware
+        has to pass over is blanked before it looks."""
+        judged = host.dir / "judged.img"
+        shutil.copy(disk, judged)
+        gpt = Gpt(disk)
+        self.assertTrue(gpt.entries, "no valid copy")
+        with open(judged, "r+b") as f:
+            for copy, at, whence in (("primary", 512, os.SEEK_SET), ("backup", -512, os.SEEK_END)):
+                if not gpt.copies[copy]:
+                    f.seek(at, whence)
+                    f.write(bytes(512))
         for name in "AB":
             number, attributes = gpt.entry(name, "boot")[0], gpt.entry(name, "boot")[4]
-            out = run("sgdisk", "--info", number, disk).stdout
-            self.assertIn(f"Attribute flags: {attributes:016X}", out)
-        # Of a torn copy it tells, and of nothing else.
-        out = run("sgdisk", "--verify", disk, expect=None).stdout
-        for line in re.findall(r"^Problem: .*", out, re.M):
-            self.assertRegex(line, "CRC|[Hh]eader|main and backup|partition table")
+            self.assertIn(f"Attribute flags: {attributes:016X}", run("sgdisk", "--info", number, judged).stdout)
+        self.assertIn("No problems found" if gpt.equal() else "problem", run("sgdisk", "--verify", judged).stdout)
 
 
 class Wrong(unittest.TestCase):
@@ -84,11 +88,10 @@ class Wrong(unittest.TestCase):
 
     def test_flushes_left_out(self):
         for recording in (direct, cached):
-            for n in range(N_COMMITS):
+            for n in range(N_COMMITS) if recording is direct else STAGING:
                 self.caught(recording, f"between:{n}", "no valid partition table")
-                self.caught(recording, f"commit:{n}", "no valid partition table")
             # Harmless where something else flushes before the table changes again, and at the end: the backup says it all.
-            for n in set(range(N_COMMITS - 1)) - set(CLEARING):
+            for n in set(range(N_COMMITS - 1)) - set(CLEARING) if recording is direct else STAGING:
                 self.caught(recording, f"last:{n}", "no valid partition table", "no legal state")
             for n in STAGING:
                 self.caught(recording, f"data:{n}", "not whole")
