@@ -8,6 +8,8 @@
  *				the same chain again: nothing is lost, since that root makes them worthless
  *	a timestamp stored	newer than the snapshot, which then is only what the due one is compared with
  *	a snapshot stored	newer than targets, which then is fetched
+ *	targets stored, not the note on it
+ *				it is verified once more (client_targets.c)
  */
 #include "tuf/client.h"
 
@@ -49,12 +51,9 @@ int tuf_client_pass_over(const struct err *why, struct err *e)
 	return 0;
 }
 
-/* A rule of the trusted set, by which a fetched file becomes trusted. */
-typedef int (*update_fn)(struct tuf_trusted *t, struct bytes in, struct err *e);
-
 struct offer {
 	struct tuf_trusted *t;
-	update_fn update;
+	tuf_update_fn update;
 };
 
 static int accept_offer(void *ctx, struct bytes in, struct err *e)
@@ -64,9 +63,8 @@ static int accept_offer(void *ctx, struct bytes in, struct err *e)
 	return o->update(o->t, in, e);
 }
 
-/* What the trusted set wants next, fetched and trusted. Return: as @update */
-static int update_next(const struct tuf_client *c, struct tuf_trusted *t, const char *role, update_fn update, struct buf *out,
-		       struct err *e)
+int tuf_client_update_next(const struct tuf_client *c, struct tuf_trusted *t, const char *role, tuf_update_fn update, struct buf *out,
+			   struct err *e)
 {
 	struct offer offer = { .t = t, .update = update };
 	struct tuf_next next;
@@ -105,7 +103,7 @@ static int keep_root(struct tuf_client *c, bool rotated, struct buf *root, struc
 static int refresh_root_step(struct tuf_client *c, struct tuf_trusted *t, struct err *e)
 {
 	struct buf in = { 0 };
-	int r = update_next(c, t, "root", tuf_trusted_update_root, &in, e);
+	int r = tuf_client_update_next(c, t, "root", tuf_trusted_update_root, &in, e);
 
 	if (r < 0)
 		r = e->kind == ERR_MISSING ? TUF_SAME : -1;
@@ -137,7 +135,7 @@ static int refresh_timestamp(struct tuf_client *c, struct tuf_trusted *t, struct
 	if (r == 0 && tuf_trusted_load_timestamp(t, buf_bytes(&stored), &why) < 0)
 		r = tuf_client_pass_over(&why, e);
 	if (r >= 0)
-		r = update_next(c, t, "timestamp", tuf_trusted_update_timestamp, &in, e);
+		r = tuf_client_update_next(c, t, "timestamp", tuf_trusted_update_timestamp, &in, e);
 	if (r == 0)
 		r = tuf_store_save(c->store, "timestamp", buf_bytes(&in), e);
 	buf_fini(&stored);
@@ -157,30 +155,9 @@ static int refresh_snapshot(struct tuf_client *c, struct tuf_trusted *t, struct 
 		due = r == 0;
 	}
 	if (due) {
-		r = update_next(c, t, "snapshot", tuf_trusted_update_snapshot, &in, e);
+		r = tuf_client_update_next(c, t, "snapshot", tuf_trusted_update_snapshot, &in, e);
 		if (r == 0)
 			r = tuf_store_save(c->store, "snapshot", buf_bytes(&in), e);
-	}
-	buf_fini(&stored);
-	buf_fini(&in);
-	return r;
-}
-
-static int refresh_targets(struct tuf_client *c, struct tuf_trusted *t, struct err *e)
-{
-	struct buf stored = { 0 }, in = { 0 };
-	struct err why;
-	int r = tuf_client_stored(c, "targets", tuf_type_max_bytes(TUF_TARGETS), &stored, e);
-	bool due = r > 0;
-
-	if (r == 0 && tuf_trusted_update_targets(t, buf_bytes(&stored), &why) < 0) {
-		r = tuf_client_pass_over(&why, e);
-		due = r == 0;
-	}
-	if (due) {
-		r = update_next(c, t, "targets", tuf_trusted_update_targets, &in, e);
-		if (r == 0)
-			r = tuf_store_save(c->store, "targets", buf_bytes(&in), e);
 	}
 	buf_fini(&stored);
 	buf_fini(&in);
@@ -204,7 +181,7 @@ int tuf_client_refresh(struct tuf_client *c, struct err *e)
 	if (tuf_trusted_new(buf_bytes(&c->root), c->now_sec, TUF_EXPIRY_ENFORCED, &t, e) < 0)
 		return -1;
 	if (refresh_root(c, t, e) < 0 || refresh_timestamp(c, t, e) < 0 || refresh_snapshot(c, t, e) < 0 ||
-	    refresh_targets(c, t, e) < 0)
+	    tuf_client_refresh_targets(c, t, e) < 0)
 		return -1;
 	take_trusted(c, TAKE(t));
 	return 0;
@@ -379,7 +356,7 @@ struct tuf_trust tuf_client_trust(const struct tuf_client *c)
 {
 	const struct tuf_timestamp *timestamp = tuf_trusted_timestamp(c->trusted);
 	const struct tuf_snapshot *snapshot = tuf_trusted_snapshot(c->trusted);
-	const struct tuf_targets *targets = tuf_trusted_targets(c->trusted);
+	const struct tuf_head *targets = tuf_trusted_targets_head(c->trusted);
 	struct tuf_trust t = { .earliest_expiry_sec = INT64_MAX };
 
 	note(&tuf_trusted_root(c->trusted)->head, &t.root_version, &t.earliest_expiry_sec);
@@ -388,6 +365,6 @@ struct tuf_trust tuf_client_trust(const struct tuf_client *c)
 	if (snapshot)
 		note(&snapshot->head, &t.snapshot_version, &t.earliest_expiry_sec);
 	if (targets)
-		note(&targets->head, &t.targets_version, &t.earliest_expiry_sec);
+		note(targets, &t.targets_version, &t.earliest_expiry_sec);
 	return t;
 }

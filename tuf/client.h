@@ -63,7 +63,7 @@ DEFINE_CLEANUP(struct tuf_client, tuf_client_free);
 
 /**
  * tuf_client_refresh() - root chain, timestamp, snapshot, targets, each stored when it has become trusted
- * Specification 5.3 to 5.6. When nothing is new, two requests. After a failure the client is as it was before, but what became trusted
+ * Specification 5.3 to 5.6. When nothing is new, two requests, and stored targets that were verified before are not read. After a failure the client is as it was before, but what became trusted
  * stays stored, and a new attempt goes on from there.
  * Return: 0; -1: ERR_TRUST, ERR_FORMAT, ERR_NETWORK, ERR_MISSING (a file that must be there is not), ERR_SYSTEM; the message names role,
  * file and rule
@@ -109,7 +109,8 @@ int tuf_client_read_target(struct tuf_client *c, const char *path, struct buf *o
 
 struct tuf_trust tuf_client_trust(const struct tuf_client *c);
 
-/* All that is trusted now, for reports; until the client is freed or refreshed. */
+/* All that is trusted now, for reports; until the client is freed or refreshed. After a refresh top-level targets may be known by their
+ * head alone until the first lookup. */
 const struct tuf_trusted *tuf_client_trusted(const struct tuf_client *c);
 
 #endif

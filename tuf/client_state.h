@@ -60,4 +60,17 @@ void tuf_client_note_failure(const struct tuf_sweep *s, const struct err *e);
 /* The clock by which mirrors rest. */
 uint64_t tuf_client_now_ms(void);
 
+/* A rule of the trusted set, by which a fetched file becomes trusted. */
+typedef int (*tuf_update_fn)(struct tuf_trusted *t, struct bytes in, struct err *e);
+
+/* What the trusted set wants next of @role, fetched and trusted. Return: as @update */
+int tuf_client_update_next(const struct tuf_client *c, struct tuf_trusted *t, const char *role, tuf_update_fn update, struct buf *out,
+			   struct err *e);
+
+/* The last step of a refresh: top-level targets as the snapshot of @t wants them, stored or relied on. */
+int tuf_client_refresh_targets(struct tuf_client *c, struct tuf_trusted *t, struct err *e);
+
+/* Their file, if @t only relies on it so far. */
+int tuf_client_need_targets(struct tuf_client *c, struct tuf_trusted *t, struct err *e);
+
 #endif

@@ -105,8 +105,10 @@ int tuf_client_find(struct tuf_client *c, const char *path, struct tuf_target *o
 	struct tuf_search_at at;
 	int r;
 
-	if (!tuf_trusted_targets(c->trusted))
+	if (!tuf_trusted_targets_head(c->trusted))
 		return err_set(e, ERR_STATE, NULL, "target %s: nothing has been refreshed or loaded", path);
+	if (tuf_client_need_targets(c, c->trusted, e) < 0)
+		return err_wrap(e, "target %s", path);
 	if (tuf_search_new(c->trusted, path, &s, e) < 0)
 		return -1;
 	while ((r = tuf_search_step(s, &at, e)) == TUF_SEARCH_LOAD)

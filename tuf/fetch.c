@@ -235,6 +235,20 @@ static int request_check(const struct tuf_fetcher *f, const struct tuf_fetch_req
 }
 
 /* @whole: not NULL for a body that may begin again; gets the transfer, or NULL for a local file. */
+/* Curl and what is below it take milliseconds to start, so they wait for the first request that is not for a file. */
+static int start_curl(struct tuf_fetcher *f, struct err *e)
+{
+	if (f->multi)
+		return 0;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return err_set(e, ERR_SYSTEM, NULL, "curl does not start");
+	f->multi = curl_multi_init();
+	if (f->multi)
+		return 0;
+	curl_global_cleanup();
+	return err_set(e, ERR_SYSTEM, "memory", "fetcher: out of memory");
+}
+
 static int request_open(struct tuf_fetcher *f, const struct tuf_fetch_request *q, struct transfer **whole, struct source **out,
 			struct err *e)
 {
@@ -244,7 +258,7 @@ static int request_open(struct tuf_fetcher *f, const struct tuf_fetch_request *q
 		return -1;
 	if (tuf_url_scheme(q->url) == TUF_SCHEME_FILE)
 		return tuf_fetch_file_range(q, out, e);
-	if (transfer_new(f, q, &t, e) < 0)
+	if (start_curl(f, e) < 0 || transfer_new(f, q, &t, e) < 0)
 		return -1;
 	t->restarts = whole != NULL;
 	if (transfer_start(t, e) < 0 || transfer_wait(t, e) < 0) {
@@ -302,15 +316,6 @@ int tuf_fetcher_new(const struct tuf_fetch_options *o, struct tuf_fetcher **out,
 		return err_set(e, ERR_SYSTEM, "memory", "fetcher: out of memory");
 	f->o = *o;
 	f->jitter = o->jitter_seed ? o->jitter_seed : 1; /* 0 would stay 0 */
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-		free(f);
-		return err_set(e, ERR_SYSTEM, NULL, "curl does not start");
-	}
-	f->multi = curl_multi_init();
-	if (!f->multi) {
-		tuf_fetcher_free(f);
-		return err_set(e, ERR_SYSTEM, "memory", "fetcher: out of memory");
-	}
 	*out = f;
 	return 0;
 }
@@ -319,7 +324,9 @@ void tuf_fetcher_free(struct tuf_fetcher *f)
 {
 	if (!f)
 		return;
-	curl_multi_cleanup(f->multi);
-	curl_global_cleanup();
+	if (f->multi) {
+		curl_multi_cleanup(f->multi);
+		curl_global_cleanup();
+	}
 	free(f);
 }

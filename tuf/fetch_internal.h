@@ -12,7 +12,7 @@
 
 struct tuf_fetcher {
 	struct tuf_fetch_options o;
-	CURLM *multi;
+	CURLM *multi; /* NULL before the first request to a server */
 	uint64_t jitter;
 };
 

@@ -204,7 +204,7 @@ static int check_density(struct bytes in, enum tuf_type type, struct err *e)
 	return 0;
 }
 
-static int load(struct tuf_signed *s, struct bytes in, struct err *e)
+static int load(struct tuf_signed *s, struct bytes in, bool with_canon, struct err *e)
 {
 	if (in.n > tuf_type_max_bytes(s->type))
 		return err_set(e, ERR_FORMAT, TUF_E_LIMIT, "%zu bytes, more than %zu", in.n,
@@ -217,12 +217,14 @@ static int load(struct tuf_signed *s, struct bytes in, struct err *e)
 	json_get_each(&doc, "signatures", TUF_SIGNATURES_MAX, add_signature, s);
 	if (json_in_end(&doc) < 0 || sort_signatures(s, e) < 0 || check_body(s, e) < 0)
 		return -1;
+	if (!with_canon)
+		return 0;
 	/* Never longer than the text it is made from; room for it at once saves copying what may be tens of megabytes. */
 	s->canon = BUF_INIT(in.n);
 	return buf_reserve(&s->canon, in.n, e) < 0 ? -1 : tuf_canon(s->body, &s->canon, e);
 }
 
-int tuf_signed_load(struct bytes in, enum tuf_type type, const char *file, struct tuf_signed **out, struct err *e)
+static int load_new(struct bytes in, enum tuf_type type, const char *file, bool with_canon, struct tuf_signed **out, struct err *e)
 {
 	CLEANUP(tuf_signed_free_p) struct tuf_signed *s = calloc(1, sizeof(*s));
 
@@ -231,10 +233,25 @@ int tuf_signed_load(struct bytes in, enum tuf_type type, const char *file, struc
 		return err_sys(e, "%s", file);
 	}
 	s->type = type;
-	if (load(s, in, e) < 0)
+	if (load(s, in, with_canon, e) < 0)
 		return tuf_parse_failed(e, file);
 	*out = TAKE(s);
 	return 0;
+}
+
+int tuf_signed_load(struct bytes in, enum tuf_type type, const char *file, struct tuf_signed **out, struct err *e)
+{
+	return load_new(in, type, file, true, out, e);
+}
+
+int tuf_signed_load_verified(struct bytes in, enum tuf_type type, const char *file, struct tuf_signed **out, struct err *e)
+{
+	return load_new(in, type, file, false, out, e);
+}
+
+void tuf_signed_drop_canon(struct tuf_signed *s)
+{
+	buf_fini(&s->canon);
 }
 
 static const struct signature *find_signature(const struct tuf_signed *s, const char *id)
@@ -268,6 +285,8 @@ int tuf_signed_count(const struct tuf_signed *s, const struct tuf_keyring *keys,
 	CLEANUP(free_p) const struct digest **good = calloc(role->n_ids + 1, sizeof(*good));
 	size_t n_good = 0;
 
+	if (s->canon.n == 0)
+		return err_set(e, ERR_BUG, NULL, "%s: signatures to be counted without the bytes they cover", s->file);
 	if (!good) {
 		errno = ENOMEM;
 		return err_sys(e, "%s", s->file);

@@ -48,6 +48,13 @@ struct tuf_signed;
  */
 int tuf_signed_load(struct bytes in, enum tuf_type type, const char *file, struct tuf_signed **out, struct err *e);
 void tuf_signed_free(struct tuf_signed *s);
+
+/* The same without the canonical form, for bytes that are known to have been verified: tuf_signed_verify() is then ERR_BUG. */
+int tuf_signed_load_verified(struct bytes in, enum tuf_type type, const char *file, struct tuf_signed **out, struct err *e);
+
+/* No signature will be looked at any more: frees the canonical form, which is as large as the file. */
+void tuf_signed_drop_canon(struct tuf_signed *s);
+
 DEFINE_CLEANUP(struct tuf_signed, tuf_signed_free);
 
 /**

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/digest.h"
 #include "base/file.h"
@@ -127,5 +128,57 @@ int tuf_store_remove(struct tuf_store *s, const char *role, struct err *e)
 
 	if (tuf_store_name(role, name, e) < 0 || file_remove(s->dir, name, e) < 0)
 		return err_wrap(e, "metadata store");
+	return 0;
+}
+
+/* ".json" and ".note" are of one length, so a name that fits does so with either. */
+static int note_name(const char *role, char out[TUF_STORE_NAME_BYTES], struct err *e)
+{
+	static const char end[] = ".note";
+
+	if (tuf_store_name(role, out, e) < 0)
+		return -1;
+	memcpy(out + strlen(out) - strlen(end), end, sizeof(end));
+	return 0;
+}
+
+int tuf_store_load_note(const struct tuf_store *s, const char *role, struct buf *out, struct err *e)
+{
+	char name[TUF_STORE_NAME_BYTES];
+
+	if (note_name(role, name, e) < 0 || file_read(s->dir, name, out, e) < 0)
+		return err_wrap(e, "stored");
+	return 0;
+}
+
+int tuf_store_save_note(struct tuf_store *s, const char *role, struct bytes in, struct err *e)
+{
+	char name[TUF_STORE_NAME_BYTES];
+
+	if (note_name(role, name, e) < 0 || file_replace(s->dir, name, in, 0644, e) < 0)
+		return err_wrap(e, "storing");
+	return 0;
+}
+
+bool tuf_store_is_writable(const struct tuf_store *s)
+{
+	return s->lock >= 0;
+}
+
+static uint64_t ns_of(const struct timespec *t)
+{
+	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
+}
+
+int tuf_store_stamp(const struct tuf_store *s, const char *role, struct tuf_stamp *out, struct err *e)
+{
+	char name[TUF_STORE_NAME_BYTES];
+	struct stat st;
+
+	if (tuf_store_name(role, name, e) < 0)
+		return -1;
+	if (fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? err_set(e, ERR_MISSING, NULL, "stored %s: not there", name) : err_sys(e, "stored %s", name);
+	*out = (struct tuf_stamp){ st.st_ino, (uint64_t)st.st_size, ns_of(&st.st_mtim), ns_of(&st.st_ctim) };
 	return 0;
 }

@@ -97,11 +97,11 @@ static void check_recovery(struct world *w, const char *name, unsigned int nth)
 		if (!world_stored_is(w, file, kept))
 			fail_msg("%s %u: %s is not the new one", name, nth, file);
 	}
-	/* root, timestamp, snapshot, targets, the lock: no temporary file of the failure is left. */
+	/* root, timestamp, snapshot, targets, the note on them, the lock: no temporary file of the failure is left. */
 	struct scratch store = { .fd = -1 };
 
 	snprintf(store.path, sizeof(store.path), "%.200s", w->store);
-	if (scratch_entries(&store) != ARRAY_LEN(roles) + 1)
+	if (scratch_entries(&store) != ARRAY_LEN(roles) + 2)
 		fail_msg("%s %u: something else is left in the store", name, nth);
 }
 

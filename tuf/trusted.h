@@ -74,8 +74,35 @@ int tuf_trusted_load_snapshot(struct tuf_trusted *t, struct bytes in, struct err
 /* A fetched one (5.5). -1: TUF_E_LENGTH, _DIGEST, _TYPE, _THRESHOLD, _VERSION, _ROLLBACK (also a vanished role), _EXPIRED. */
 int tuf_trusted_update_snapshot(struct tuf_trusted *t, struct bytes in, struct err *e);
 
-/* Top-level targets, stored or fetched (5.6). -1: TUF_E_DELEGATION if the snapshot does not list it, else as snapshot. */
+/* Top-level targets, stored or fetched (5.6). Return: 0; TUF_SAME after tuf_trusted_rely(); -1: TUF_E_DELEGATION if the snapshot does not
+ * list it, else as snapshot. */
 int tuf_trusted_update_targets(struct tuf_trusted *t, struct bytes in, struct err *e);
+
+/*
+ * What an earlier run verified of the top-level targets, so that a large file is not verified again as long as nothing has changed. It is
+ * the caller's to keep, where nobody can write who could not as well replace the trusted root.
+ */
+struct tuf_known_targets {
+	struct tuf_head head;
+	uint64_t length;
+	struct tuf_hashes hashes; /* of the file: sha256, and sha512 if the snapshot listed one */
+	struct digest keys;	  /* sha256 of threshold and fingerprints of the keys that had to sign */
+};
+
+/* What is known of the targets that were verified just now, from the bytes @in. Return: 0; -1: ERR_BUG, ERR_SYSTEM */
+int tuf_trusted_know_targets(const struct tuf_trusted *t, struct bytes in, struct tuf_known_targets *out, struct err *e);
+
+/**
+ * tuf_trusted_rely() - take what is known for the top-level targets that are due, without their file for now
+ * The root's targets keys and threshold must be those of then, and version, length, hashes and expiry what snapshot and time demand.
+ * From then on tuf_trusted_targets_head() is known, and tuf_trusted_update_targets() takes the bytes of the known sha256 without
+ * looking at their signatures again (TUF_SAME); any other bytes have to pass all checks.
+ * Return: 0; -1: what is known does not hold here: ERR_TRUST TUF_E_THRESHOLD other keys, _VERSION, _LENGTH, _DIGEST, _EXPIRED; ERR_SYSTEM
+ */
+int tuf_trusted_rely(struct tuf_trusted *t, const struct tuf_known_targets *k, struct err *e);
+
+/* Version and expiry of the top-level targets, of those only relied on too; NULL if there are none. */
+const struct tuf_head *tuf_trusted_targets_head(const struct tuf_trusted *t);
 
 /**
  * tuf_trusted_update_delegated() - a delegated role, stored or fetched, as seen from one delegator

@@ -23,6 +23,8 @@ struct tuf_trusted {
 	struct tuf_snapshot *snapshot;
 	bool snapshot_final;
 	struct tuf_targets *targets;
+	bool relying; /* on @known, while @targets is NULL */
+	struct tuf_known_targets known;
 	size_t n_delegated, cap_delegated;
 	struct tuf_delegated *delegated; /* ascending by @from, then @name */
 };
@@ -34,6 +36,12 @@ int tuf_check_version(const struct tuf_head *h, uint64_t due, const char *file, 
 
 /* The raw bytes against what the referring file lists of them: length and every hash known. */
 int tuf_check_listed(const struct tuf_meta *m, struct bytes in, const char *file, struct err *e);
+
+/* Has @in the length and sha256 that are relied on? */
+bool tuf_is_known(const struct tuf_trusted *t, struct bytes in);
+
+/* The top-level targets from bytes that are known: signatures were verified before, and version and expiry must be those relied on. */
+int tuf_read_known_targets(const struct tuf_trusted *t, struct bytes in, struct tuf_targets **out, struct err *e);
 
 /* What the snapshot says of a role's file, whose name is written to @file; NULL with *e filled if it does not list it. */
 const struct tuf_meta *tuf_find_listed(const struct tuf_trusted *t, const char *role, char file[TUF_FILE_NAME_BYTES],

@@ -35,8 +35,11 @@ static int read_targets(const struct tuf_trusted *t, const char *role, const str
 	const struct tuf_meta *m = tuf_find_listed(t, role, file, e);
 
 	if (!m || tuf_check_listed(m, in, file, e) < 0 || tuf_signed_load(in, TUF_TARGETS, file, &s, e) < 0 ||
-	    tuf_signed_verify(s, keys, by, whose, e) < 0 || tuf_targets_parse(s, &r, e) < 0 ||
-	    tuf_check_version(&r->head, m->version, file, e) < 0 || tuf_check_expiry(t, &r->head, file, e) < 0)
+	    tuf_signed_verify(s, keys, by, whose, e) < 0)
+		return -1;
+	tuf_signed_drop_canon(s);
+	if (tuf_targets_parse(s, &r, e) < 0 || tuf_check_version(&r->head, m->version, file, e) < 0 ||
+	    tuf_check_expiry(t, &r->head, file, e) < 0)
 		return -1;
 	*out = TAKE(r);
 	return 0;
@@ -46,7 +49,16 @@ int tuf_trusted_update_targets(struct tuf_trusted *t, struct bytes in, struct er
 {
 	if (!t->snapshot_final || t->targets)
 		return tuf_out_of_order(e, "targets");
-	return read_targets(t, "targets", &t->root->keys, &t->root->roles[TUF_TARGETS], "targets", in, &t->targets, e);
+	if (t->relying && tuf_is_known(t, in)) {
+		if (tuf_read_known_targets(t, in, &t->targets, e) < 0)
+			return -1;
+		t->relying = false;
+		return TUF_SAME;
+	}
+	if (read_targets(t, "targets", &t->root->keys, &t->root->roles[TUF_TARGETS], "targets", in, &t->targets, e) < 0)
+		return -1;
+	t->relying = false;
+	return 0;
 }
 
 static int delegated_order(const struct tuf_delegated *d, const struct tuf_targets *from, const char *name)
