@@ -114,6 +114,51 @@ static void fifteen_roots(void **state)
 	world_remove(&w);
 }
 
+/* Three keys of which two have to sign. Each new root revokes the oldest key for a new one; in every second step one key is lost, so that
+ * the one being revoked signs for the last time. The keys of timestamp change on the way as well. @bad: the root that is signed badly. */
+static void publish_rotations(struct world *w, int bad)
+{
+	for (int i = 1; i <= 15; i++) {
+		const int keys[] = { 100 + i, 101 + i, 102 + i };
+		const int all_there[] = { 100 + i, 101 + i }, one_lost[] = { 99 + i, 101 + i, 102 + i }, too_few[] = { 101 + i, 102 + i };
+
+		tufrepo_set_keys(w->repo, "root", keys, ARRAY_LEN(keys), 2);
+		if (i % 4 == 0)
+			tufrepo_set_keys(w->repo, "timestamp", &keys[1], 1, 1);
+		if (i > 1)
+			tufrepo_bump(w->repo, "root");
+		if (i == bad)
+			tufrepo_signers(w->repo, "root", too_few, ARRAY_LEN(too_few)); /* one of the old keys, two of the new */
+		else if (i % 2 == 0)
+			tufrepo_signers(w->repo, "root", one_lost, ARRAY_LEN(one_lost));
+		else
+			tufrepo_signers(w->repo, "root", all_there, ARRAY_LEN(all_there));
+		world_publish(w);
+	}
+}
+
+static void keys_replaced_lost_and_revoked(void **state)
+{
+	for (int bad = 0; bad <= 9; bad += 9) {
+		struct world w;
+		struct err e;
+
+		world_make(&w, true);
+		publish_rotations(&w, bad);
+		assert_int_equal(world_refresh(&w, &e), bad ? -1 : 0);
+		assert_int_equal(world_stored(&w, "root.json"), bad ? bad - 1 : 15);
+		assert_int_equal(world_stored(&w, "timestamp.json") != 0, !bad);
+		const char *requests = world_requests(&w);
+
+		if (bad)
+			assert_string_equal(e.reason, TUF_E_THRESHOLD);
+		else
+			assert_non_null(strstr(requests, "metadata/2.root.json metadata/3.root.json metadata/4.root.json"));
+		assert_true(bad ? !strstr(requests, "timestamp") : strstr(requests, "metadata/16.root.json metadata/timestamp.json") != NULL);
+		world_remove(&w);
+	}
+}
+
 static void too_many_roots_end_the_refresh(void **state)
 {
 	struct world w;
@@ -447,6 +492,7 @@ int main(void)
 		cmocka_unit_test(only_what_is_new_is_asked_for),
 		cmocka_unit_test(one_client_refreshes_again),
 		cmocka_unit_test(fifteen_roots),
+		cmocka_unit_test(keys_replaced_lost_and_revoked),
 		cmocka_unit_test(too_many_roots_end_the_refresh),
 		cmocka_unit_test(names_without_numbers),
 		cmocka_unit_test(the_query_goes_with_each_request),
