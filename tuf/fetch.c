@@ -234,7 +234,6 @@ static int request_check(const struct tuf_fetcher *f, const struct tuf_fetch_req
 	return 0;
 }
 
-/* @whole: not NULL for a body that may begin again; gets the transfer, or NULL for a local file. */
 /* Curl and what is below it take milliseconds to start, so they wait for the first request that is not for a file. */
 static int start_curl(struct tuf_fetcher *f, struct err *e)
 {
@@ -249,6 +248,7 @@ static int start_curl(struct tuf_fetcher *f, struct err *e)
 	return err_set(e, ERR_SYSTEM, "memory", "fetcher: out of memory");
 }
 
+/* @whole: not NULL for a body that may begin again; gets the transfer, or NULL for a local file. */
 static int request_open(struct tuf_fetcher *f, const struct tuf_fetch_request *q, struct transfer **whole, struct source **out,
 			struct err *e)
 {
