@@ -113,6 +113,18 @@ int cut_disk_init(struct cut_disk *d, const uint8_t *image, uint64_t size_bytes,
 	return 0;
 }
 
+/* Memory for @n sectors that lives as long as the disk. */
+static uint8_t *new_filled(struct cut_disk *d, uint32_t n)
+{
+	uint8_t *p = calloc(n, CUT_SECTOR);
+
+	d->filled = realloc(d->filled, (d->n_filled + 1) * sizeof(*d->filled));
+	if (!p || !d->filled)
+		abort();
+	d->filled[d->n_filled++] = p;
+	return p;
+}
+
 bool cut_write_init(struct cut_write *w, struct cut_disk *d, const uint8_t *data, uint64_t offset, uint32_t n)
 {
 	const uint64_t end = offset + n;
@@ -125,8 +137,8 @@ bool cut_write_init(struct cut_write *w, struct cut_disk *d, const uint8_t *data
 	w->at = calloc(w->n, sizeof(*w->at));
 	w->hash = calloc(w->n, sizeof(*w->hash));
 	if (offset % CUT_SECTOR || end % CUT_SECTOR)
-		filled = calloc(w->n, CUT_SECTOR);
-	if (!w->at || !w->hash || ((offset % CUT_SECTOR || end % CUT_SECTOR) && !filled))
+		filled = new_filled(d, w->n);
+	if (!w->at || !w->hash)
 		abort();
 	for (uint32_t i = 0; filled && i < w->n; i++)
 		memcpy(filled + (size_t)i * CUT_SECTOR, d->cached[first + i], CUT_SECTOR);

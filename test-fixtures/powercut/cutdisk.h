@@ -27,6 +27,8 @@ struct cut_disk {
 	uint64_t durable_sum[CUT_REGIONS], now_sum[CUT_REGIONS];
 	uint32_t *changed; /* sectors in which now differs from durable */
 	size_t n_changed;
+	uint8_t **filled; /* sectors that are neither in the image nor in the log, as writes of less than one make them */
+	size_t n_filled;
 	struct gpt_io io; /* reads the state under test */
 	struct gpt gpt;
 };

@@ -34,7 +34,8 @@ int judge_add_version(struct judge *j, const char *dir, struct err *e)
 {
 	struct judge_version *v = &j->versions[j->n_versions];
 	const char *slash = strrchr(dir, '/');
-	struct bytes hex;
+	struct bytes hex = { 0 };
+	bool parsed;
 
 	if (j->n_versions == JUDGE_VERSIONS_MAX)
 		return err_set(e, ERR_USAGE, "limit", "more than %d versions", JUDGE_VERSIONS_MAX);
@@ -42,7 +43,9 @@ int judge_add_version(struct judge *j, const char *dir, struct err *e)
 	if (load(dir, "root.img", &v->root, e) < 0 || load(dir, "boot.img", &v->boot, e) < 0 ||
 	    load(dir, "root-hash", &hex, e) < 0)
 		return -1;
-	if (!digest_parse_hex(DIGEST_SHA256, (const char *)hex.p, hex.n, &v->root_hash))
+	parsed = digest_parse_hex(DIGEST_SHA256, (const char *)hex.p, hex.n, &v->root_hash);
+	free((void *)(uintptr_t)hex.p);
+	if (!parsed)
 		return err_set(e, ERR_FORMAT, "digest", "%s/root-hash is no digest", dir);
 	j->n_versions++;
 	return 0;
