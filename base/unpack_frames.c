@@ -33,6 +33,8 @@ struct unpack_cutter {
 	struct source *below;
 	char *what;
 	bool below_over, begun;
+	bool below_failed; /* with @why: another thread may find damage later that came before */
+	struct err why;
 	struct buf back; /* read, and not handed out */
 };
 
@@ -73,6 +75,10 @@ static int get(struct unpack_cutter *c, uint8_t *dst, size_t *at, size_t n, stru
 
 	c->below_over = r != 0;
 	*at += got;
+	if (r < 0) {
+		c->below_failed = true;
+		c->why = *e;
+	}
 	return r < 0 ? -1 : 0;
 }
 
@@ -220,16 +226,15 @@ int unpack_cutter_next(struct unpack_cutter *c, uint8_t *dst, size_t *n, size_t 
 void unpack_cutter_find_cause(struct unpack_cutter *c, struct err *e)
 {
 	uint8_t piece[4096];
-	struct err below;
-	size_t n;
-	int r;
+	struct err ignored;
+	size_t at;
 
 	while (c->below && !c->below_over) {
-		r = source_read(c->below, piece, sizeof(piece), &n, &below);
-		c->below_over = r != 0;
-		if (r < 0)
-			*e = below;
+		at = 0;
+		(void)get(c, piece, &at, sizeof(piece), &ignored);
 	}
+	if (c->below_failed)
+		*e = c->why;
 }
 
 struct rest {
