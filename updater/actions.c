@@ -347,8 +347,8 @@ static int install(struct action *a, const struct outlook_request *r, struct err
 
 	if (ret != 0)
 		return ret;
-	if (is_staged_already(a, o))
-		return ACTION_ALREADY_STAGED;
+	if (is_staged_already(a, o)) /* writes nothing, unless a cut has left a torn copy of the table to repair */
+		return part_table_mark_inactive_valid(a->table, e) < 0 ? -1 : ACTION_ALREADY_STAGED;
 	log_info("starting update to %s", a->to.version.text);
 	return write_and_stage(a, o, e);
 }
