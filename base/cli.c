@@ -1,7 +1,7 @@
 /*
- * One pass over argv sorts it into arguments and given options, without knowing the verb yet, because options may stand before it.
- * Then the verb is found in the first arguments, the options are checked against it and stored, and it runs. A mistake in the command
- * line is a usage error like any other: recorded, and told at one place.
+ * One pass over argv sorts it into arguments and given options, without knowing the verb yet, because options may
+ * stand before it. Then the verb is found in the first arguments, the options are checked against it and stored,
+ * and it runs. A mistake in the command line is a usage error like any other: recorded, and told at one place.
  */
 #include "base/cli.h"
 

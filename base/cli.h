@@ -36,8 +36,8 @@ struct cli_option {
 };
 
 /*
- * In `verbs`, "image add image list" are two verbs of two words if there are such verbs, and "image" alone is all that begin
- * with it. Options may share a name if their verbs differ and either all or none are flags.
+ * In `verbs`, "image add image list" are two verbs of two words if there are such verbs, and "image" alone is all
+ * that begin with it. Options may share a name if their verbs differ and either all or none are flags.
  */
 
 /* @argv are the @argc arguments behind the verb, options removed. Return: 0 or -1 with *e */
@@ -64,10 +64,11 @@ struct cli_program {
 /**
  * cli_main() - parse, run the verb, tell a failure once, and return the exit code for main()
  * @ctx: handed to the verb
- * Options stand anywhere; "--" ends them, and "-" is an argument. --help (and -h, unless the program has that letter): help of the
- * program, of the verbs that begin with a word, or of one verb, on stdout, exit 0. --version: "name 1.2.3". Misuse: one
- * sentence and the usage line on stderr, exit 2; the same when a verb fails with ERR_USAGE. Any other failed verb: "name:
- * message" on stderr and the code of its kind. An answer that cannot be written is ERR_SYSTEM.
+ * Options stand anywhere; "--" ends them, and "-" is an argument. --help (and -h, unless the program has that
+ * letter): help of the program, of the verbs that begin with a word, or of one verb, on stdout, exit 0.
+ * --version: "name 1.2.3". Misuse: one sentence and the usage line on stderr, exit 2; the same when a verb fails
+ * with ERR_USAGE. Any other failed verb: "name: message" on stderr and the code of its kind. An answer that
+ * cannot be written is ERR_SYSTEM.
  */
 int cli_main(const struct cli_program *p, void *ctx, int argc, char **argv);
 

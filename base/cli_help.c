@@ -1,6 +1,6 @@
 /*
- * Help is laid out in two columns, names and phrases, and wrapped at words; a left side that is too wide for its column has its phrase
- * on the next line. Nothing is ever wider than CLI_COLUMNS unless a single word is.
+ * Help is laid out in two columns, names and phrases, and wrapped at words; a left side that is too wide for its
+ * column has its phrase on the next line. Nothing is ever wider than CLI_COLUMNS unless a single word is.
  */
 #include "base/cli_help.h"
 

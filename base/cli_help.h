@@ -25,7 +25,8 @@ bool cli_option_fits(const struct cli_program *p, const struct cli_option *o, co
 bool cli_is_group(const struct cli_program *p, const char *word, size_t n);
 
 /*
- * Insertions, removals, changes and swaps of neighbours (optimal string alignment) that make @b of @a. Names longer than
+ * Insertions, removals, changes and swaps of neighbours (optimal string alignment) that make @b of @a. Names
+ * longer than
  * 63 bytes are told to be as far off as a number can say.
  */
 unsigned int cli_distance(const char *a, const char *b);

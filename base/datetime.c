@@ -1,6 +1,7 @@
 /*
- * Times by fixed columns and days by arithmetic of the Gregorian calendar: the C library's strptime is lenient and mktime is
- * local. A year is counted from March here, so that the leap day is its last and months have a regular pattern.
+ * Times by fixed columns and days by arithmetic of the Gregorian calendar: the C library's strptime is lenient
+ * and mktime is local. A year is counted from March here, so that the leap day is its last and months have a
+ * regular pattern.
  */
 #include "base/datetime.h"
 

@@ -1,6 +1,7 @@
 /*
- * OpenSSL's EVP digests. The algorithm is fetched once for each context because fetching costs more than hashing a block
- * of a verity tree; starting again and copying reuse it. OpenSSL fails here only for want of memory or of the algorithm.
+ * OpenSSL's EVP digests. The algorithm is fetched once for each context because fetching costs more than hashing
+ * a block of a verity tree; starting again and copying reuse it. OpenSSL fails here only for want of memory or of
+ * the algorithm.
  */
 #include "base/digest.h"
 

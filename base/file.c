@@ -1,7 +1,8 @@
 /*
- * Files that survive a power cut. Whatever appears under its name goes through struct temp: made under a temporary name in
- * the same directory, then placed by one rename, which is the write that makes it count. So replacing a file, writing one
- * piece by piece and flipping a link differ only in how the temporary thing is filled.
+ * Files that survive a power cut. Whatever appears under its name goes through struct temp: made under a
+ * temporary name in the same directory, then placed by one rename, which is the write that makes it count. So
+ * replacing a file, writing one piece by piece and flipping a link differ only in how the temporary thing is
+ * filled.
  *
  * Invariants: a temporary name never outlives its struct temp, except when the process dies or unlink fails; the
  * directory is opened anew for each operation, so that its fsync works whatever the caller's descriptor is (AT_FDCWD,
@@ -122,8 +123,8 @@ static int sync_dir(int dir)
 }
 
 /*
- * mkdir, then fsync of the parent. A directory whose entry could not be made durable is taken back: the next attempt would
- * find it, believe it safe, and put files in it.
+ * mkdir, then fsync of the parent. A directory whose entry could not be made durable is taken back: the next
+ * attempt would find it, believe it safe, and put files in it.
  */
 static int make_dir(int parent, const char *name, mode_t mode)
 {
@@ -293,7 +294,8 @@ static int temp_choose_name(struct temp *t, struct err *e)
 	return 0;
 }
 
-/* Makes the temporary thing: a link to @target, or if that is NULL a file. Return: the file's descriptor; 0 for a link; -1 */
+/* Makes the temporary thing: a link to @target, or if that is NULL a file. Return: the file's descriptor; 0 for a
+ * link; -1 */
 static int temp_make(struct temp *t, const char *target, mode_t mode, struct err *e)
 {
 	int r = -1;
@@ -401,8 +403,8 @@ int file_flip_link(int dir, const char *name, const char *target, struct err *e)
 }
 
 /*
- * The directory is flushed even if the name is gone already: an earlier attempt may have removed it and failed after that.
- * A power cut before the fsync leaves the file or not; after it, not.
+ * The directory is flushed even if the name is gone already: an earlier attempt may have removed it and failed
+ * after that. A power cut before the fsync leaves the file or not; after it, not.
  */
 int file_remove(int dir, const char *name, struct err *e)
 {

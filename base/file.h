@@ -16,8 +16,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-/* True for a single path component that is safe to create in a folder: not empty, ".", "..", at most 255 bytes, no '/', NUL or
- * control character. The one place where a foreign name becomes a path. */
+/* True for a single path component that is safe to create in a folder: not empty, ".", "..", at most 255 bytes,
+ * no '/', NUL or control character. The one place where a foreign name becomes a path. */
 bool file_name_is_safe(const char *name);
 
 /* Exactly @n bytes at @offset; an end of file before is ERR_SYSTEM "short". @what names the file in messages. */
@@ -34,21 +34,23 @@ int file_make_dirs(const char *path, mode_t mode, struct err *e);
 /**
  * file_read() - a whole regular file
  * @out: appended to; its maximum bounds the file: a larger one is ERR_FORMAT "limit", found before reading
- * Return: 0; -1: ERR_MISSING when it is not there, ERR_FORMAT, ERR_SYSTEM (also for anything but a regular file, such as
- * a link); @out then holds what it held
+ * Return: 0; -1: ERR_MISSING when it is not there, ERR_FORMAT, ERR_SYSTEM (also for anything but a regular file,
+ * such as a link); @out then holds what it held
  */
 int file_read(int dir, const char *name, struct buf *out, struct err *e);
 
 /**
  * file_replace() - atomically and durably: a reader, or a boot after a power cut, sees the old content or the new
- * Order: temporary name in the same directory (O_EXCL, ".NAME.XXXXXX.tmp"), write, fsync, rename, fsync the directory. A
- * leftover temporary file of an earlier crash does no harm. On failure the temporary is gone and the old content is in place,
- * or, if only the last fsync failed, the new one, of which it is unknown whether it lasts.
+ * Order: temporary name in the same directory (O_EXCL, ".NAME.XXXXXX.tmp"), write, fsync, rename, fsync the
+ * directory. A leftover temporary file of an earlier crash does no harm. On failure the temporary is gone and the
+ * old content is in place, or, if only the last fsync failed, the new one, of which it is unknown whether it
+ * lasts.
  * @mode: less the umask, also when the file was there; a link under the name is replaced, not followed
  */
 int file_replace(int dir, const char *name, struct bytes content, mode_t mode, struct err *e);
 
-/* Points the symbolic link @name at @target, atomically and durably, whether or not it exists. Failures as file_replace(). */
+/* Points the symbolic link @name at @target, atomically and durably, whether or not it exists. Failures as
+ * file_replace(). */
 int file_flip_link(int dir, const char *name, const char *target, struct err *e);
 
 /* Removes @name durably; not being there is no failure. */

@@ -1,4 +1,5 @@
-/* Any text as a time and as a span, any eight bytes as a number of seconds: what is read is in range, what is written is read back the same. */
+/* Any text as a time and as a span, any eight bytes as a number of seconds: what is read is in range, what is
+ * written is read back the same. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

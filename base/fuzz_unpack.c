@@ -1,4 +1,5 @@
-/* However the input is cut into pieces, the same comes out of it: the same bytes and an end, or a refusal with a reason. */
+/* However the input is cut into pieces, the same comes out of it: the same bytes and an end, or a refusal with a
+ * reason. */
 #include <stdlib.h>
 #include <string.h>
 

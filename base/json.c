@@ -1,9 +1,10 @@
 /*
- * jansson behind one gate. Its parser recurses for each level, so a scan of the brackets bounds the depth before it starts:
- * as long as the text is valid both see the same levels, and at the first byte that is not, jansson stops.
+ * jansson behind one gate. Its parser recurses for each level, so a scan of the brackets bounds the depth before
+ * it starts: as long as the text is valid both see the same levels, and at the first byte that is not, jansson
+ * stops.
  *
- * A cursor fails once: in->failed is set with the message, every reader looks at it first. Paths in messages are built from
- * their end, because "...signed.roles.root.threshold" says more than the front of it.
+ * A cursor fails once: in->failed is set with the message, every reader looks at it first. Paths in messages are
+ * built from their end, because "...signed.roles.root.threshold" says more than the front of it.
  */
 #include "base/json.h"
 
@@ -62,8 +63,9 @@ struct text_in {
 };
 
 /*
- * jansson 2.14 drops a character of a token when the token's buffer cannot grow, and goes on: a string comes out shorter, and nothing tells.
- * The allocator says it in errno, which jansson itself resets before it converts a number; so it is looked at between any two characters.
+ * jansson 2.14 drops a character of a token when the token's buffer cannot grow, and goes on: a string comes out
+ * shorter, and nothing tells. The allocator says it in errno, which jansson itself resets before it converts a
+ * number; so it is looked at between any two characters.
  */
 static size_t next_byte(void *dst, size_t cap, void *ctx)
 {

@@ -9,8 +9,8 @@
  * The first failure sticks: later readers do nothing and json_in_end() returns -1, so a parser reads like the format.
  * Unknown members are left alone. Outputs of a failed reader are untouched.
  *
- * All refusals are ERR_FORMAT. Reasons: "json" no valid JSON, "missing", "type", "range" of a number, "limit" of depth, length
- * or count, "time", "hex", "nul", and "field" for json_in_fail().
+ * All refusals are ERR_FORMAT. Reasons: "json" no valid JSON, "missing", "type", "range" of a number, "limit" of
+ * depth, length or count, "time", "hex", "nul", and "field" for json_in_fail().
  */
 #ifndef FLIPSIDE_BASE_JSON_H
 #define FLIPSIDE_BASE_JSON_H
@@ -36,9 +36,9 @@ static inline void json_decref_p(json_t **j)
  * json_load_bytes() - parse one JSON text, strictly
  * @in:  the whole text, an object or array; the caller has bounded its length
  * @out: a new reference for the caller
- * Refused, ERR_FORMAT: duplicate members, NUL in a string, invalid UTF-8, a byte order mark, text behind the value, integers
- * beyond int64, more than JSON_DEPTH_MAX levels (found by a scan before parsing, so the stack is bounded). The message has
- * line and column. Out of memory is ERR_SYSTEM.
+ * Refused, ERR_FORMAT: duplicate members, NUL in a string, invalid UTF-8, a byte order mark, text behind the
+ * value, integers beyond int64, more than JSON_DEPTH_MAX levels (found by a scan before parsing, so the stack is
+ * bounded). The message has line and column. Out of memory is ERR_SYSTEM.
  */
 int json_load_bytes(struct bytes in, json_t **out, struct err *e);
 
@@ -77,8 +77,8 @@ void json_opt_str(struct json_in *in, const char *name, size_t max_bytes, const 
 /* A cursor on a member that must be an object; on failure @in fails and the cursor returned is failed too. */
 struct json_in json_get_object(struct json_in *in, const char *name);
 
-/* The same for a member that may be absent: then the cursor's obj is NULL and it is not failed. A failure below is taken
- * over by json_in_join(). */
+/* The same for a member that may be absent: then the cursor's obj is NULL and it is not failed. A failure below
+ * is taken over by json_in_join(). */
 struct json_in json_opt_object(struct json_in *in, const char *name);
 
 /* Ends a child cursor: if it failed, its parent has failed. Return: as json_in_end(child). */
@@ -99,7 +99,8 @@ void json_opt_each(struct json_in *in, const char *name, size_t max, json_each_f
 /* @value as a string without NUL, at most @max_bytes; borrowed. NULL with *e filled (ERR_FORMAT, @path in front). */
 const char *json_str_value(json_t *value, size_t max_bytes, const char *path, struct err *e);
 
-/* The whole of @j as text with a final line feed, indented by two, members in insertion order. ERR_SYSTEM out of memory. */
+/* The whole of @j as text with a final line feed, indented by two, members in insertion order. ERR_SYSTEM out of
+ * memory. */
 int json_to_buf(const json_t *j, struct buf *out, struct err *e);
 
 /* The same to @f: the answer of a reporting verb. */

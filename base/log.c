@@ -1,6 +1,7 @@
 /*
- * The one mutable state that a library of this tree has: where log lines go is a matter of the process, set once in main
- * before any thread starts. A line is one write, so that lines of two processes on one terminal or pipe do not mix.
+ * The one mutable state that a library of this tree has: where log lines go is a matter of the process, set once
+ * in main before any thread starts. A line is one write, so that lines of two processes on one terminal or pipe
+ * do not mix.
  */
 #include "base/log.h"
 

@@ -1,6 +1,6 @@
 /*
- * OpenSSL beside base/err.h: both know an ERR_STATE. Include this instead of <openssl/err.h> and before any other header of
- * OpenSSL; its type of that name, which nothing here needs, is then called otherwise.
+ * OpenSSL beside base/err.h: both know an ERR_STATE. Include this instead of <openssl/err.h> and before any other
+ * header of OpenSSL; its type of that name, which nothing here needs, is then called otherwise.
  */
 #ifndef FLIPSIDE_BASE_OPENSSL_H
 #define FLIPSIDE_BASE_OPENSSL_H

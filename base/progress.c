@@ -1,6 +1,7 @@
 /*
- * The line is made by a pure function of the record and the time; everything else decides when to show it. On a terminal the
- * line is redrawn in place, elsewhere there is one at the start, one at each tenth, and one at the end, so that a log stays readable.
+ * The line is made by a pure function of the record and the time; everything else decides when to show it. On a
+ * terminal the line is redrawn in place, elsewhere there is one at the start, one at each tenth, and one at the
+ * end, so that a log stays readable.
  */
 #include "base/progress.h"
 

@@ -33,8 +33,8 @@ void progress_end(struct progress *p, uint64_t now_ms);
 uint64_t progress_now_ms(void);
 
 /*
- * The line as shown, without what ends it (and without the program's name in front of plain ones): what the tests look at.
- * Pure. On a terminal, cut to its width:
+ * The line as shown, without what ends it (and without the program's name in front of plain ones): what the tests
+ * look at. Pure. On a terminal, cut to its width:
  *	fetching root  45% [==========>             ] 18.0 of 40.0 MiB, 5.1 MiB/s, 00:05
  * else: "fetching root: 45 % (18.0 of 40.0 MiB, 5.1 MiB/s)". Total unknown: bytes and rate alone.
  */

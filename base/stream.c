@@ -1,6 +1,7 @@
 /*
- * The pump, the sources at the bottom (memory, descriptor), and the sinks for a buffer and a file. The contract is enforced at one point: source_read()
- * asserts it on every call, so that a stage that breaks it is found by whatever test runs through it.
+ * The pump, the sources at the bottom (memory, descriptor), and the sinks for a buffer and a file. The contract
+ * is enforced at one point: source_read() asserts it on every call, so that a stage that breaks it is found by
+ * whatever test runs through it.
  */
 #include "base/stream.h"
 

@@ -2,8 +2,8 @@
  * Streams are pulled: the caller holds the loop, so back-pressure, errors and tests with memory sources come for free.
  * A stage is a struct with `struct source base` first and a table of functions; it owns the stage below and frees it.
  *
- * SOURCE_END is a promise that the end seen was the end due. A frame still open, a length not reached, a digest that differs,
- * bytes after the end: failures, never an end. After SOURCE_END or -1 a source is only freed.
+ * SOURCE_END is a promise that the end seen was the end due. A frame still open, a length not reached, a digest
+ * that differs, bytes after the end: failures, never an end. After SOURCE_END or -1 a source is only freed.
  */
 #ifndef FLIPSIDE_BASE_STREAM_H
 #define FLIPSIDE_BASE_STREAM_H
@@ -48,8 +48,9 @@ int source_read_all(struct source *s, struct buf *out, struct err *e);
 int source_mem_new(struct bytes in, struct source **out, struct err *e);
 
 /*
- * @length bytes of a descriptor from @offset, by pread. The descriptor is borrowed unless @own: then it is closed with the
- * source, and stays the caller's if this fails. An early end is ERR_SYSTEM "length"; a range no file can have is ERR_FORMAT "limit".
+ * @length bytes of a descriptor from @offset, by pread. The descriptor is borrowed unless @own: then it is closed
+ * with the source, and stays the caller's if this fails. An early end is ERR_SYSTEM "length"; a range no file can
+ * have is ERR_FORMAT "limit".
  */
 int source_fd_new(int fd, bool own, uint64_t offset, uint64_t length, const char *what, struct source **out, struct err *e);
 

@@ -1,6 +1,6 @@
 /*
- * The stages that check what passes: exact length, limit, digest, tap. Each looks for the end below before it tells its own, so that the
- * checks of all stages underneath have been made when the topmost says SOURCE_END.
+ * The stages that check what passes: exact length, limit, digest, tap. Each looks for the end below before it
+ * tells its own, so that the checks of all stages underneath have been made when the topmost says SOURCE_END.
  */
 #include "base/stream.h"
 

@@ -1,6 +1,6 @@
 /*
- * One line for each call: nothing is decided here, so that a test that makes a call fail tests its caller. All are in an
- * object of their own because the linker's --wrap reaches only calls that cross objects.
+ * One line for each call: nothing is decided here, so that a test that makes a call fail tests its caller. All
+ * are in an object of their own because the linker's --wrap reaches only calls that cross objects.
  */
 #include "base/sys.h"
 

@@ -1,6 +1,6 @@
-/* The system's calls that change or read disks, one line each, so that tests make the N-th of them fail (--wrap). They
- * return what the call returns, with errno; interrupted calls are tried again. Nothing else in the tree calls the originals
- * on files that must survive a power cut. */
+/* The system's calls that change or read disks, one line each, so that tests make the N-th of them fail (--wrap).
+ * They return what the call returns, with errno; interrupted calls are tried again. Nothing else in the tree
+ * calls the originals on files that must survive a power cut. */
 #ifndef FLIPSIDE_BASE_SYS_H
 #define FLIPSIDE_BASE_SYS_H
 

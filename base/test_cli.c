@@ -1,6 +1,6 @@
 /*
- * Command lines as a table: what the verb saw, the exit code, and what a person reads. Output goes through the descriptors themselves,
- * since that is what a shell sees.
+ * Command lines as a table: what the verb saw, the exit code, and what a person reads. Output goes through the
+ * descriptors themselves, since that is what a shell sees.
  */
 #include "base/cli.h"
 

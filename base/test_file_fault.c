@@ -1,6 +1,6 @@
 /*
- * Each call of the system that base/file.c makes fails once, and every step is cut off by power once: the old state or the
- * new is on disk, the error is told, and nothing is left behind.
+ * Each call of the system that base/file.c makes fails once, and every step is cut off by power once: the old
+ * state or the new is on disk, the error is told, and nothing is left behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -196,7 +196,8 @@ static void test_power_cut(void **state)
 	}
 }
 
-/* Before the rename, all the content has been flushed: the N-th flush is the content's, so the old file must still be there. */
+/* Before the rename, all the content has been flushed: the N-th flush is the content's, so the old file must
+ * still be there. */
 static void test_content_is_flushed_first(void **state)
 {
 	struct err e = { 0 };

@@ -1,4 +1,5 @@
-/* The line as a table of states and times; what is written to a stream that is no terminal; a bar on a real pseudo-terminal. */
+/* The line as a table of states and times; what is written to a stream that is no terminal; a bar on a real
+ * pseudo-terminal. */
 #include "base/progress.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* A source for tests: chosen bytes in pieces of a chosen size, which may fail on the way and tells whether it was freed. */
+/* A source for tests: chosen bytes in pieces of a chosen size, which may fail on the way and tells whether it was
+ * freed. */
 #ifndef FLIPSIDE_BASE_TEST_SOURCE_H
 #define FLIPSIDE_BASE_TEST_SOURCE_H
 

@@ -1,4 +1,5 @@
-/* Every stage: pieces of all sizes, cut at every length, one byte too many, errors from below and their way up, freed half-way. */
+/* Every stage: pieces of all sizes, cut at every length, one byte too many, errors from below and their way up,
+ * freed half-way. */
 #include "base/stream.h"
 
 #include <stdio.h>

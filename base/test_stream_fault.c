@@ -1,4 +1,5 @@
-/* Each allocation and each read of a pipeline fails once: the failure is told, nothing leaks, and what was not taken over stays usable. */
+/* Each allocation and each read of a pipeline fails once: the failure is told, nothing leaks, and what was not
+ * taken over stays usable. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

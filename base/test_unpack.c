@@ -1,7 +1,8 @@
 /*
- * Every format: plain and in several frames, in pieces of all sizes, cut at every length, with every byte changed, with something behind,
- * and over its limits. What is right is the content packed with the formats' own libraries; the files of the corpus were made by the
- * command-line tools. The one property behind all of it: SOURCE_END is told only after exactly the content.
+ * Every format: plain and in several frames, in pieces of all sizes, cut at every length, with every byte
+ * changed, with something behind, and over its limits. What is right is the content packed with the formats' own
+ * libraries; the files of the corpus were made by the command-line tools. The one property behind all of it:
+ * SOURCE_END is told only after exactly the content.
  */
 #include "base/unpack.h"
 
@@ -205,8 +206,8 @@ static void test_cut_at_every_length(void **state)
 }
 
 /*
- * A changed byte never makes other content of it: refused, or, where the byte says nothing about the content (a time stamp, the window),
- * the same content. In the magic: then it is no such file, and passes as it is.
+ * A changed byte never makes other content of it: refused, or, where the byte says nothing about the content (a
+ * time stamp, the window), the same content. In the magic: then it is no such file, and passes as it is.
  */
 static void test_every_byte_changed(void **state)
 {
@@ -351,7 +352,8 @@ static void test_raw(void **state)
 	buf_fini(&o.got);
 }
 
-/* s: skippable frame of 5 bytes, 0: skippable frame of none, z l g x: a frame of 10 bytes, p: four zero bytes, r: two bytes. */
+/* s: skippable frame of 5 bytes, 0: skippable frame of none, z l g x: a frame of 10 bytes, p: four zero bytes, r:
+ * two bytes. */
 static void pack_plan(const char *plan, struct buf *in, struct buf *content)
 {
 	for (; *plan; plan++) {
@@ -424,7 +426,8 @@ static void check_zstd_header(const char *name, const char *header, size_t n, co
 		check_content(name, 0, buf_bytes(&in), bytes_of("hello", 5));
 }
 
-/* The window is 2^(10 + high five bits) * (8 + low three bits) / 8. The pieces that check_refused() uses must not matter. */
+/* The window is 2^(10 + high five bits) * (8 + low three bits) / 8. The pieces that check_refused() uses must not
+ * matter. */
 static void test_zstd_window(void **state)
 {
 	static const struct {
@@ -531,7 +534,8 @@ static void test_end_below_is_seen(void **state)
 	}
 }
 
-/* Damage that the decompressor sees first is told as what it is: a transfer that was damaged, or a file that was made so. */
+/* Damage that the decompressor sees first is told as what it is: a transfer that was damaged, or a file that was
+ * made so. */
 static void test_cause_of_damage(void **state)
 {
 	(void)state;

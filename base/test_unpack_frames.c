@@ -76,7 +76,8 @@ static void assert_agree(const char *name, size_t at, struct bytes in, size_t pi
 
 	plainly(in, piece, &a);
 	by_frames(in, piece, &b);
-	/* libzstd looks more closely at the header of a frame that it has whole; so damage that does not change the content may be told. */
+	/* libzstd looks more closely at the header of a frame that it has whole; so damage that does not change
+	 * the content may be told. */
 	const bool stricter = may_be_strict && a.r >= 0 && b.r < 0 && strcmp(b.e.reason, "corrupt") == 0;
 
 	if (stricter)
@@ -117,8 +118,8 @@ static void add_stream(size_t n, struct buf *out)
 	free(p);
 }
 
-/* The letters: e empty, b byte, 5 255 and 6 256 bytes, w 66000 bytes, m the largest frame, M a byte more, u of unknown size, s skippable,
- * S skippable of 70000 bytes, l lz4, x rubbish, z zero bytes. */
+/* The letters: e empty, b byte, 5 255 and 6 256 bytes, w 66000 bytes, m the largest frame, M a byte more, u of
+ * unknown size, s skippable, S skippable of 70000 bytes, l lz4, x rubbish, z zero bytes. */
 static void make(const char *plan, struct buf *out)
 {
 	static const uint8_t lz4_content[300] = { 0 };

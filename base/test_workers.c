@@ -1,4 +1,5 @@
-/* The pieces of a run come out in order and whole with any number of workers, and a failure or stop in any stage ends it at once. */
+/* The pieces of a run come out in order and whole with any number of workers, and a failure or stop in any stage
+ * ends it at once. */
 #include "test-fixtures/harness/case.h"
 
 #include <stdlib.h>

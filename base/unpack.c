@@ -1,8 +1,9 @@
 /*
- * One loop for all formats. It is either between frames, where it looks at magic bytes and decides what comes next (a frame, padding, a
- * skippable frame, the end, or something that has no business there), or inside of a frame, where the format's codec takes steps.
- * Bytes go from the source below through one input buffer; the end below is looked for between frames alone, so SOURCE_END
- * always means: last frame complete, and nothing behind it. Every turn takes input, gives output, changes the state, or counts as idle.
+ * One loop for all formats. It is either between frames, where it looks at magic bytes and decides what comes
+ * next (a frame, padding, a skippable frame, the end, or something that has no business there), or inside of a
+ * frame, where the format's codec takes steps. Bytes go from the source below through one input buffer; the end
+ * below is looked for between frames alone, so SOURCE_END always means: last frame complete, and nothing behind
+ * it. Every turn takes input, gives output, changes the state, or counts as idle.
  */
 #include "base/unpack.h"
 
@@ -186,7 +187,8 @@ static bool may_be_skipped(const struct unpack *u, struct bytes head)
 	return is_skippable(head) && u->format != UNPACK_GZIP && u->format != UNPACK_XZ;
 }
 
-/* Whether a frame of @f may come now: at the start any; behind skippable frames those formats that have them; then the same. */
+/* Whether a frame of @f may come now: at the start any; behind skippable frames those formats that have them;
+ * then the same. */
 static bool may_follow(const struct unpack *u, enum unpack_format f)
 {
 	if (!u->begun)
@@ -258,8 +260,9 @@ static int decode(struct unpack *u, void *dst, size_t cap, size_t *n, struct err
 }
 
 /*
- * What came from below is not verified before its end, so damage may show here first. The rest is read: if the source below then
- * fails, by its digest say, that is the cause and it is told; otherwise the data was made like this.
+ * What came from below is not verified before its end, so damage may show here first. The rest is read: if the
+ * source below then fails, by its digest say, that is the cause and it is told; otherwise the data was made like
+ * this.
  */
 static int find_cause(struct unpack *u, struct err *e)
 {

@@ -1,6 +1,6 @@
 /*
- * Decompression as a stream stage: gzip (zlib), xz (liblzma), zstd, lz4. A library of its own (base-unpack), so that tuf/ links
- * no decompressor. The kind is known by its magic bytes, never by a name.
+ * Decompression as a stream stage: gzip (zlib), xz (liblzma), zstd, lz4. A library of its own (base-unpack), so
+ * that tuf/ links no decompressor. The kind is known by its magic bytes, never by a name.
  */
 #ifndef FLIPSIDE_BASE_UNPACK_H
 #define FLIPSIDE_BASE_UNPACK_H
@@ -22,13 +22,14 @@ const char *unpack_name(enum unpack_format f); /* "none", "gzip", "xz", "zstd", 
  * unpack_new() - the unpacked bytes of @below
  * @below: taken over on success
  * @what:  names the file in messages
- * Members, streams and frames of one format that follow each other are one stream (skippable frames of zstd and lz4 are skipped,
- * also in front, and so is the padding between xz streams); anything else behind the last one
- * is ERR_FORMAT "trailing"; an end inside of one is ERR_FORMAT "truncated"; a checksum or structure error is ERR_FORMAT
- * "corrupt"; a window or dictionary beyond the limits above is ERR_FORMAT "limit". Bytes with no known magic pass unchanged,
- * and nothing at all passes as nothing; an input that ends inside of a magic is "truncated".
- * A damaged transfer may show here before the source below has seen its end: then the rest is read, and if the source below fails, by
- * its digest say, that failure is told in place of this one.
+ * Members, streams and frames of one format that follow each other are one stream (skippable frames of zstd and
+ * lz4 are skipped, also in front, and so is the padding between xz streams); anything else behind the last one
+ * is ERR_FORMAT "trailing"; an end inside of one is ERR_FORMAT "truncated"; a checksum or structure error is
+ * ERR_FORMAT "corrupt"; a window or dictionary beyond the limits above is ERR_FORMAT "limit". Bytes with no known
+ * magic pass unchanged, and nothing at all passes as nothing; an input that ends inside of a magic is
+ * "truncated".
+ * A damaged transfer may show here before the source below has seen its end: then the rest is read, and if the
+ * source below fails, by its digest say, that failure is told in place of this one.
  * The source below is always read to its own end before SOURCE_END, so that its digest has been compared.
  */
 int unpack_new(struct source *below, const char *what, struct source **out, struct err *e);

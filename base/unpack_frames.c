@@ -1,7 +1,7 @@
 /*
- * The cutter reads no byte more than it needs to know where the frame ends: header, then block header by block header. So frames go
- * straight to the caller's memory, and what turns out to be another kind of frame is given back by a source that hands out those few
- * bytes again before the rest.
+ * The cutter reads no byte more than it needs to know where the frame ends: header, then block header by block
+ * header. So frames go straight to the caller's memory, and what turns out to be another kind of frame is given
+ * back by a source that hands out those few bytes again before the rest.
  */
 #include "base/unpack_frames.h"
 

@@ -1,6 +1,6 @@
 /*
- * .xz streams by liblzma, one at a time: what may stand between two streams is the business of the loop in unpack.c. A stream whose
- * integrity check this liblzma does not know is refused, not decoded unchecked.
+ * .xz streams by liblzma, one at a time: what may stand between two streams is the business of the loop in
+ * unpack.c. A stream whose integrity check this liblzma does not know is refused, not decoded unchecked.
  */
 #include "base/unpack_codec.h"
 

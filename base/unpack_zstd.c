@@ -1,6 +1,7 @@
 /*
- * zstd frames by libzstd. The first byte of each frame is handed over alone: a frame that lies whole in one call may be decoded by a
- * shortcut that does not look at the window limit, and then the same file would pass or fail with the size of the pieces.
+ * zstd frames by libzstd. The first byte of each frame is handed over alone: a frame that lies whole in one call
+ * may be decoded by a shortcut that does not look at the window limit, and then the same file would pass or fail
+ * with the size of the pieces.
  */
 #include "base/unpack_codec.h"
 

@@ -1,6 +1,6 @@
 /*
- * semver.org 2.0.0. Numbers of a version fit 64 bits or are refused; numeric pre-release identifiers may be of any length and
- * are compared as text, which without leading zeros is: longer is greater, then digit by digit.
+ * semver.org 2.0.0. Numbers of a version fit 64 bits or are refused; numeric pre-release identifiers may be of
+ * any length and are compared as text, which without leading zeros is: longer is greater, then digit by digit.
  */
 #include "base/version.h"
 

@@ -1,10 +1,12 @@
 /*
- * The pieces are a ring. Three counters that only grow say where each stage is, taken <= claimed <= filled <= taken + n, and a flag in each
- * slot says that the work on it is done; one lock guards them all. At a megabyte a piece the lock is taken some thousand times a second,
- * so one condition for all waiters is enough, and leaves no wake-up to get lost.
+ * The pieces are a ring. Three counters that only grow say where each stage is, taken <= claimed <= filled <=
+ * taken + n, and a flag in each slot says that the work on it is done; one lock guards them all. At a megabyte a
+ * piece the lock is taken some thousand times a second, so one condition for all waiters is enough, and leaves no
+ * wake-up to get lost.
  *
- * Invariant: a slot belongs to the filler from taken + n on, to the worker that claimed it until its flag is set, then to the taker. Whoever
- * fails writes the error under the lock if nobody has before; everybody else sees it at the next turn and leaves.
+ * Invariant: a slot belongs to the filler from taken + n on, to the worker that claimed it until its flag is set,
+ * then to the taker. Whoever fails writes the error under the lock if nobody has before; everybody else sees it
+ * at the next turn and leaves.
  */
 #include "base/workers.h"
 

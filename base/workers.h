@@ -1,10 +1,12 @@
 /*
- * Work on a stream of pieces by several threads, behind a call that returns when all is done: pieces are filled in order by the caller's
- * thread, worked on in any order by whichever thread is free, and taken in order by one thread more. With one worker there is no other
- * thread at all, and the result is the same, byte for byte. The only file of the libraries that starts threads.
+ * Work on a stream of pieces by several threads, behind a call that returns when all is done: pieces are filled
+ * in order by the caller's thread, worked on in any order by whichever thread is free, and taken in order by one
+ * thread more. With one worker there is no other thread at all, and the result is the same, byte for byte. The
+ * only file of the libraries that starts threads.
  *
- * What it takes: workers_n_pieces() pieces of memory, whatever the length of the stream. A piece that is full waits for nothing but its
- * turn, so filling, work and taking overlap; a caller who finds no free piece works on one himself.
+ * What it takes: workers_n_pieces() pieces of memory, whatever the length of the stream. A piece that is full
+ * waits for nothing but its turn, so filling, work and taking overlap; a caller who finds no free piece works on
+ * one himself.
  */
 #ifndef FLIPSIDE_BASE_WORKERS_H
 #define FLIPSIDE_BASE_WORKERS_H
@@ -30,8 +32,8 @@ struct workers_piece {
 };
 
 /*
- * The three stages; each returns 0 or -1 with *@e filled, and fill SOURCE_END when there is no piece more. NULL: nothing to do there.
- * A failure of any ends all: no other call begins, and those that have begun are waited for.
+ * The three stages; each returns 0 or -1 with *@e filled, and fill SOURCE_END when there is no piece more. NULL:
+ * nothing to do there. A failure of any ends all: no other call begins, and those that have begun are waited for.
  */
 struct workers_job {
 	int (*fill)(void *ctx, struct workers_piece *p, struct err *e); /* by the caller's thread, in order */
@@ -62,8 +64,8 @@ unsigned int workers_default(void);
 
 /**
  * source_ahead_new() - a thread of its own reads @below and keeps up to AHEAD_CHUNKS chunks ready
- * What @below does, hashing or receiving, so overlaps with what is done with its bytes. Each source below is used by that thread alone until
- * the source is freed; freeing waits for the read that is under way.
+ * What @below does, hashing or receiving, so overlaps with what is done with its bytes. Each source below is used
+ * by that thread alone until the source is freed; freeing waits for the read that is under way.
  * @below: taken over on success; handed back as *@out when no thread can be started
  * Return: 0; -1: ERR_SYSTEM
  */

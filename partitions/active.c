@@ -1,7 +1,7 @@
 /*
- * /sys/dev/block/MAJOR:MINOR is a link to the device's folder. `slaves` in it holds links to the folders of the devices below (device
- * mapper), `uevent` tells number, name and, of a partition, its number; a partition's folder lies in its disk's. The way
- * down is a list worked off, not a recursion, and bounded.
+ * /sys/dev/block/MAJOR:MINOR is a link to the device's folder. `slaves` in it holds links to the folders of the
+ * devices below (device mapper), `uevent` tells number, name and, of a partition, its number; a partition's
+ * folder lies in its disk's. The way down is a list worked off, not a recursion, and bounded.
  *
  * Numbers are compared as whole major and minor numbers; a minor may be above 255.
  */

@@ -1,6 +1,6 @@
 /*
- * What /sys says about block devices: which partitions lie under the root file system, and which device a partition is. The
- * root of sysfs is an argument, so that tests give a tree of their own.
+ * What /sys says about block devices: which partitions lie under the root file system, and which device a
+ * partition is. The root of sysfs is an argument, so that tests give a tree of their own.
  */
 #ifndef FLIPSIDE_PARTITIONS_ACTIVE_H
 #define FLIPSIDE_PARTITIONS_ACTIVE_H

@@ -1,8 +1,9 @@
 /*
- * Two descriptors: @fd reads through the page cache, for others; @io_fd carries the table, with O_DIRECT where that works.
- * All table I/O goes through one aligned buffer, which O_DIRECT needs and the core's callers need not know of. Where
- * the file system refuses O_DIRECT, at the open or at a transfer of one sector, the descriptor falls back to the page cache for
- * good; fsync() then makes the difference. The core's callbacks can only say "failed", so the first cause is kept in
+ * Two descriptors: @fd reads through the page cache, for others; @io_fd carries the table, with O_DIRECT where
+ * that works. All table I/O goes through one aligned buffer, which O_DIRECT needs and the core's callers need not
+ * know of. Where the file system refuses O_DIRECT, at the open or at a transfer of one sector, the descriptor
+ * falls back to the page cache for good; fsync() then makes the difference. The core's callbacks can only say
+ * "failed", so the first cause is kept in
  * @fault.
  */
 #include "partitions/disk.h"

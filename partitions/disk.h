@@ -1,7 +1,7 @@
 /*
- * The disk under a partition table: a block device or an image file, as whole sectors for partitions/gptcore.h. Reads and writes of the
- * table bypass the page cache where the file allows it, sector by sector, so that nothing beside the table is written along:
- * the cache of a whole disk is not coherent with those of its partitions.
+ * The disk under a partition table: a block device or an image file, as whole sectors for partitions/gptcore.h.
+ * Reads and writes of the table bypass the page cache where the file allows it, sector by sector, so that nothing
+ * beside the table is written along: the cache of a whole disk is not coherent with those of its partitions.
  */
 #ifndef FLIPSIDE_PARTITIONS_DISK_H
 #define FLIPSIDE_PARTITIONS_DISK_H

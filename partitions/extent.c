@@ -1,7 +1,7 @@
 /*
- * A partition's bytes. On a block device the kernel's own device for the partition is preferred: it bounds every write, its page cache
- * is the one that a later mount uses, and an exclusive open fails while it is in use. In an image file, or on a device whose
- * partitions the kernel does not know, it is a range of the whole.
+ * A partition's bytes. On a block device the kernel's own device for the partition is preferred: it bounds every
+ * write, its page cache is the one that a later mount uses, and an exclusive open fails while it is in use. In an
+ * image file, or on a device whose partitions the kernel does not know, it is a range of the whole.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /*
- * Any bytes as a disk. What loads can be committed, and then both copies are valid, equal, and say what was in force. The first
- * byte chooses the sector size and whether the CRCs are made right first: a fuzzer does not find them by itself.
+ * Any bytes as a disk. What loads can be committed, and then both copies are valid, equal, and say what was in
+ * force. The first byte chooses the sector size and whether the CRCs are made right first: a fuzzer does not find
+ * them by itself.
  */
 #include <stddef.h>
 #include <stdint.h>

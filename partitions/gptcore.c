@@ -1,6 +1,6 @@
 /*
- * The GPT core. Two copies of one table lie on the disk; this file decides which is in force, and replaces both so that a
- * power cut never leaves the disk without a valid one.
+ * The GPT core. Two copies of one table lie on the disk; this file decides which is in force, and replaces both
+ * so that a power cut never leaves the disk without a valid one.
  *
  * Invariants:
  * - A number from the disk is used only after check_header() has bounded it; after that the array of entries fits
@@ -164,8 +164,9 @@ static bool inside(uint64_t lba, uint32_t n, uint64_t first, uint64_t end)
 }
 
 /*
- * The order on the disk is: protective MBR, primary header, primary array, usable range, backup array, backup header. Both
- * copies' arrays must have room, also the one that this header does not tell of, because a repair puts it there.
+ * The order on the disk is: protective MBR, primary header, primary array, usable range, backup array, backup
+ * header. Both copies' arrays must have room, also the one that this header does not tell of, because a repair
+ * puts it there.
  */
 static bool check_positions(const struct gpt_io *io, const uint8_t *h, bool primary, uint64_t lba, struct fields *f)
 {
@@ -308,8 +309,8 @@ int gpt_load(struct gpt *g, const struct gpt_io *io)
 		return GPT_ERANGE;
 	if (io->n_sectors <= PRIMARY_LBA + 1)
 		return GPT_ENOTABLE;
-	/* The primary header first: it tells where the backup is, also if its own entries turn out to be damaged. Then the
-	 * whole backup, then the whole primary over it in the same memory: the usual winner comes last. */
+	/* The primary header first: it tells where the backup is, also if its own entries turn out to be damaged.
+	 * Then the whole backup, then the whole primary over it in the same memory: the usual winner comes last. */
 	g->backup_lba = load_header(g, PRIMARY_LBA, &p) == GPT_COPY_OK ? p.alternate_lba : io->n_sectors - 1;
 	g->backup = load_copy(g, g->backup_lba, &b, &b_good);
 	g->primary = load_copy(g, PRIMARY_LBA, &p, &p_good);
@@ -441,9 +442,10 @@ static int write_copy(struct gpt *g, bool primary)
 }
 
 /*
- * What a power cut leaves. "Old" and "new" are whole states; a copy is "broken" while its entries and its header's CRC of them
- * disagree. A step that is cut may have reached the disk in part, in any sectors, torn at 512 bytes; the steps before it are
- * behind a flush. A header's 92 bytes lie in one 512-byte piece, on disks of 4096-byte sectors too.
+ * What a power cut leaves. "Old" and "new" are whole states; a copy is "broken" while its entries and its
+ * header's CRC of them disagree. A step that is cut may have reached the disk in part, in any sectors, torn at
+ * 512 bytes; the steps before it are behind a flush. A header's 92 bytes lie in one 512-byte piece, on disks of
+ * 4096-byte sectors too.
  *
  * Primary valid, so in force (backup valid, different, or broken):
  *
@@ -463,13 +465,13 @@ static int write_copy(struct gpt *g, bool primary)
  *	                                 or new
  *	3, 4 backup entries, header      new       any             new
  *
- * (A primary broken only in its entries has a good header of some state X. Step 1 can make it valid again only by making its
- * entries those of X, that is, if the state to be committed is X.)
+ * (A primary broken only in its entries has a good header of some state X. Step 1 can make it valid again only by
+ * making its entries those of X, that is, if the state to be committed is X.)
  *
- * The flush after step 2 is the one that all rests on: without it step 3 could spoil the primary before the backup is whole. In
- * the other order, one that wrote the primary first, a broken or stale backup would become the only copy during the write.
- * If a header were torn inside its 512 bytes, its CRC fails and the other copy is found all the same, except on a disk that has
- * grown: there only the primary header knows where the backup is.
+ * The flush after step 2 is the one that all rests on: without it step 3 could spoil the primary before the
+ * backup is whole. In the other order, one that wrote the primary first, a broken or stale backup would become
+ * the only copy during the write. If a header were torn inside its 512 bytes, its CRC fails and the other copy is
+ * found all the same, except on a disk that has grown: there only the primary header knows where the backup is.
  */
 int gpt_commit(struct gpt *g)
 {

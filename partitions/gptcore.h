@@ -1,7 +1,8 @@
 /*
- * The GPT core: reads and checks both copies of a partition table, chooses by gptprio, changes attribute bits, and commits in
- * the order that survives a power cut. Freestanding C: no libc, no allocation, no I/O of its own; reading, writing and flushing are
- * handed in. The boot selector, partitions/ and the tests compile this same file, and it alone writes a live table.
+ * The GPT core: reads and checks both copies of a partition table, chooses by gptprio, changes attribute bits,
+ * and commits in the order that survives a power cut. Freestanding C: no libc, no allocation, no I/O of its own;
+ * reading, writing and flushing are handed in. The boot selector, partitions/ and the tests compile this same
+ * file, and it alone writes a live table.
  *
  * From: UEFI 2.10 section 5.3 (GPT), ChromeOS/CoreOS gptprio (attribute bits 48 to 56) as Bottlerocket uses it.
  */
@@ -17,7 +18,8 @@
 #define GPT_GUID_BYTES 16
 #define GPT_NAME_UNITS 36 /* UTF-16LE */
 
-/* The disk as the core sees it: whole sectors only. Each function returns 0 or a negative number of its own, handed on as GPT_EIO. */
+/* The disk as the core sees it: whole sectors only. Each function returns 0 or a negative number of its own,
+ * handed on as GPT_EIO. */
 struct gpt_io {
 	void *ctx;
 	uint32_t sector_bytes; /* 512 or 4096 */
@@ -78,11 +80,13 @@ struct gpt_entry {
 
 /**
  * gpt_load() - read both copies, check each, put one in force
- * The primary if it is valid, else the backup (UEFI 5.3.2). A copy is valid when signature, revision, header size 92, own LBA, CRC,
- * positions, entry size 128 * 2^n, entry count, entries CRC and every used entry's bounds (inside the usable range,
- * first <= last, no overlap) hold. The backup is looked for where a valid primary header says (a disk may have grown), else at
- * the last sector. @g: any content; on failure only primary, backup and loaded mean something.
- * Return: GPT_OK; GPT_EIO when neither copy could be read; GPT_ENOTABLE; GPT_ERANGE for an @io of impossible sector size
+ * The primary if it is valid, else the backup (UEFI 5.3.2). A copy is valid when signature, revision, header size
+ * 92, own LBA, CRC, positions, entry size 128 * 2^n, entry count, entries CRC and every used entry's bounds
+ * (inside the usable range, first <= last, no overlap) hold. The backup is looked for where a valid primary
+ * header says (a disk may have grown), else at the last sector. @g: any content; on failure only primary, backup
+ * and loaded mean something.
+ * Return: GPT_OK; GPT_EIO when neither copy could be read; GPT_ENOTABLE; GPT_ERANGE for an @io of impossible
+ * sector size
  */
 int gpt_load(struct gpt *g, const struct gpt_io *io);
 
@@ -99,7 +103,8 @@ uint64_t gpt_bits_into(uint64_t attributes, struct gpt_bits bits); /* all other 
 int gpt_set_attributes(struct gpt *g, uint32_t i, uint64_t attributes);
 
 /**
- * gpt_choose() - the boot rule: of the entries of @type that may boot, the highest priority, the lowest entry number on a tie
+ * gpt_choose() - the boot rule: of the entries of @type that may boot, the highest priority, the lowest entry
+ * number on a tie
  * May boot: priority above 0, and tries left above 0 or successful. Pure. Return: GPT_OK with *@i; GPT_ENOBOOT
  */
 int gpt_choose(const struct gpt *g, const uint8_t type[GPT_GUID_BYTES], uint32_t *i);
@@ -109,11 +114,12 @@ bool gpt_count_down(struct gpt *g, uint32_t i);
 
 /**
  * gpt_commit() - make both copies say what is in memory
- * The copy that is not in force is written first: entries, flush, header, flush; then the one in force likewise. So at every
- * instant one valid copy is whole, and it says the old state or the new; the table in gptcore.c has each cut. With a valid
- * primary this is the order backup, primary; with an invalid primary, primary, backup. Writes when dirty, or when
- * the copies differ or one is invalid (repair); otherwise nothing.
- * Return: GPT_OK; GPT_EIO at the first failure, or if nothing is loaded: nothing more is written, and the table must be loaded again
+ * The copy that is not in force is written first: entries, flush, header, flush; then the one in force likewise.
+ * So at every instant one valid copy is whole, and it says the old state or the new; the table in gptcore.c has
+ * each cut. With a valid primary this is the order backup, primary; with an invalid primary, primary, backup.
+ * Writes when dirty, or when the copies differ or one is invalid (repair); otherwise nothing.
+ * Return: GPT_OK; GPT_EIO at the first failure, or if nothing is loaded: nothing more is written, and the table
+ * must be loaded again
  */
 int gpt_commit(struct gpt *g);
 

@@ -1,6 +1,6 @@
 /*
- * Type GUIDs: their text form and the presets. In text the first three groups are big-endian numbers, on disk little-endian
- * (UEFI 2.10 appendix A), so their bytes are reversed; the last two groups stand as they are.
+ * Type GUIDs: their text form and the presets. In text the first three groups are big-endian numbers, on disk
+ * little-endian (UEFI 2.10 appendix A), so their bytes are reversed; the last two groups stand as they are.
  */
 #include <stdio.h>
 
@@ -22,7 +22,8 @@ const struct part_types part_types_bottlerocket = {
 	.private_data = { 0xbb, 0x08, 0x04, 0x44, 0x0b, 0xeb, 0x28, 0x43, 0xa6, 0xe5, 0xa2, 0x90, 0x38, 0xfa, 0xd7, 0x06 },
 };
 
-/* Discoverable Partitions Specification: XBOOTLDR bc13c2ff-..., root x86-64 4f68bce3-..., its verity 2c7357ed-..., /var 4d21b016-... */
+/* Discoverable Partitions Specification: XBOOTLDR bc13c2ff-..., root x86-64 4f68bce3-..., its verity
+ * 2c7357ed-..., /var 4d21b016-... */
 const struct part_types part_types_discoverable = {
 	.role = {
 		[PART_BOOT] = { 0xff, 0xc2, 0x13, 0xbc, 0xe6, 0x59, 0x62, 0x42, 0xa3, 0x52, 0xb2, 0x75, 0xfd, 0x6f, 0x71, 0x72 },

@@ -1,6 +1,7 @@
 /*
- * Reading a partition as it is on the disk, not as the page cache remembers it: what was written must be judged by what a boot
- * will read. O_DIRECT if the file system takes it; if not, what is cached is written and dropped before the first read.
+ * Reading a partition as it is on the disk, not as the page cache remembers it: what was written must be judged
+ * by what a boot will read. O_DIRECT if the file system takes it; if not, what is cached is written and dropped
+ * before the first read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,8 @@ struct part_source {
 	size_t piece_n, piece_at;
 };
 
-/* DONTNEED leaves dirty pages, and those at the range's edges, so the range is written first and widened. Advice may be refused. */
+/* DONTNEED leaves dirty pages, and those at the range's edges, so the range is written first and widened. Advice
+ * may be refused. */
 static int drop_cached(const struct part_extent *x, struct err *e)
 {
 	const uint64_t first = x->offset_bytes - x->offset_bytes % MEMORY_ALIGN;

@@ -1,8 +1,8 @@
 /*
- * Sets are found by type and order of entries, never by name or position. The table is read at the open and again, under
- * the disk's lock, before every change, so that two programs cannot overwrite each other's bits; the places of the partitions must then
- * be the same as at the open. All rules about bits are in the short functions at the end, each one a precondition and an
- * assignment; everything that touches the disk is change().
+ * Sets are found by type and order of entries, never by name or position. The table is read at the open and
+ * again, under the disk's lock, before every change, so that two programs cannot overwrite each other's bits; the
+ * places of the partitions must then be the same as at the open. All rules about bits are in the short functions
+ * at the end, each one a precondition and an assignment; everything that touches the disk is change().
  */
 #include "partitions/table.h"
 

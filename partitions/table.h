@@ -1,7 +1,7 @@
 /*
- * Partition sets A and B of the operating system's disk: which is active, what their gptprio bits say, and the changes of
- * state that an update makes, each one durable when it returns. The disk is a block device or a disk image file; in a file a
- * partition is a range, so no root and no loop device is needed.
+ * Partition sets A and B of the operating system's disk: which is active, what their gptprio bits say, and the
+ * changes of state that an update makes, each one durable when it returns. The disk is a block device or a disk
+ * image file; in a file a partition is a range, so no root and no loop device is needed.
  *
  * From: bottlerocket-os signpost (states and preconditions), GPT attribute bits as in partitions/gptcore.h.
  */
@@ -33,8 +33,8 @@ enum part_role { PART_BOOT, PART_ROOT, PART_HASH };
 const char *part_set_name(enum part_set s);   /* "A", "B" */
 const char *part_role_name(enum part_role r); /* "boot", "root", "hash" */
 
-/* Type GUIDs as on disk, the roles' not zero and all different. In entry order the first partition of a type is set A's, the
- * second set B's; there must be two of each. The private partition may be missing. */
+/* Type GUIDs as on disk, the roles' not zero and all different. In entry order the first partition of a type is
+ * set A's, the second set B's; there must be two of each. The private partition may be missing. */
 struct part_types {
 	uint8_t role[PART_N_ROLES][GPT_GUID_BYTES];
 	uint8_t private_data[GPT_GUID_BYTES];
@@ -67,7 +67,8 @@ struct part_table;
  * @o: borrowed for the call
  * A damaged copy of the GPT is told by a warning in the log; the other copy is used. The next write repairs it.
  * AUTO works where the disk is the one under the running root file system; an image file needs A or B.
- * Return: 0; -1: ERR_FORMAT PART_E_TABLE or PART_E_SETS, ERR_STATE PART_E_ACTIVE, ERR_USAGE for impossible types, ERR_SYSTEM
+ * Return: 0; -1: ERR_FORMAT PART_E_TABLE or PART_E_SETS, ERR_STATE PART_E_ACTIVE, ERR_USAGE for impossible types,
+ * ERR_SYSTEM
  */
 int part_table_open(const struct part_options *o, struct part_table **out, struct err *e);
 void part_table_free(struct part_table *t);
@@ -82,29 +83,32 @@ struct part_range part_table_range(const struct part_table *t, enum part_set s, 
 /* The device of a partition ("/dev/vda3"), or "DISK#3" where the disk is an image file; owned by @t. */
 const char *part_table_device(const struct part_table *t, enum part_set s, enum part_role r);
 
-/* The set that the boot selector would start now, by its own rule gpt_choose(). signpost's rule was looser: it counted a successful set
- * of priority 0 as bootable, and no boot selector ever starts that. True with *@s; false if it would start none. */
+/* The set that the boot selector would start now, by its own rule gpt_choose(). signpost's rule was looser: it
+ * counted a successful set of priority 0 as bootable, and no boot selector ever starts that. True with *@s; false
+ * if it would start none. */
 bool part_table_next(const struct part_table *t, enum part_set *s);
 
 /* True once any boot was marked successful: attribute bit 57 of the private partition. */
 bool part_table_boot_ever_succeeded(const struct part_table *t);
 
 /*
- * Changes of state. Each locks the disk, reads the table again (another process may have changed it since), looks at its
- * precondition, changes bits in memory, and commits both GPT copies durably (gpt_commit). 0 when done; -1 with ERR_STATE when the
- * precondition does not hold (nothing written), ERR_BUSY when the lock cannot be had, ERR_STATE PART_E_SETS when the partitions
- * are not those of part_table_open() any more, ERR_FORMAT PART_E_TABLE, or ERR_SYSTEM (state on disk: old or new, never
- * between; open the table again). A change that would leave a machine that can boot without a set that may boot is refused,
- * ERR_STATE PART_E_UNBOOTABLE. p/t/s is priority/tries left/successful. Nothing is written when nothing changes and both
- * copies are valid and equal.
+ * Changes of state. Each locks the disk, reads the table again (another process may have changed it since), looks
+ * at its precondition, changes bits in memory, and commits both GPT copies durably (gpt_commit). 0 when done; -1
+ * with ERR_STATE when the precondition does not hold (nothing written), ERR_BUSY when the lock cannot be had,
+ * ERR_STATE PART_E_SETS when the partitions are not those of part_table_open() any more, ERR_FORMAT PART_E_TABLE,
+ * or ERR_SYSTEM (state on disk: old or new, never between; open the table again). A change that would leave a
+ * machine that can boot without a set that may boot is refused, ERR_STATE PART_E_UNBOOTABLE. p/t/s is
+ * priority/tries left/successful. Nothing is written when nothing changes and both copies are valid and equal.
  */
 int part_table_clear_inactive(struct part_table *t, struct err *e);	  /* inactive 0/0/0 */
 int part_table_mark_inactive_valid(struct part_table *t, struct err *e); /* inactive t=1; the caller has verified the set */
-/* Inactive 2/t/0, active p=1. Refused PART_E_MARKED unless the inactive set is p=0 and s=0, PART_E_NOT_VALID unless t>0. */
+/* Inactive 2/t/0, active p=1. Refused PART_E_MARKED unless the inactive set is p=0 and s=0, PART_E_NOT_VALID
+ * unless t>0. */
 int part_table_upgrade_to_inactive(struct part_table *t, struct err *e);
 int part_table_cancel_upgrade(struct part_table *t, struct err *e); /* inactive p=0, t and s kept; active p=2 */
-/* Inactive p=2, t and s kept; active p=1. Refused PART_E_NOT_VALID unless the inactive set is successful (also at p=0, as after a
- * cancelled upgrade), or has p>0 and t>0. A staged set that was never activated is for part_table_upgrade_to_inactive(). */
+/* Inactive p=2, t and s kept; active p=1. Refused PART_E_NOT_VALID unless the inactive set is successful (also at
+ * p=0, as after a cancelled upgrade), or has p>0 and t>0. A staged set that was never activated is for
+ * part_table_upgrade_to_inactive(). */
 int part_table_rollback_to_inactive(struct part_table *t, struct err *e);
 int part_table_mark_successful_boot(struct part_table *t, struct err *e); /* active s=1, private bit 57 */
 int part_table_rewrite(struct part_table *t, struct err *e);		   /* both copies from the one in force */

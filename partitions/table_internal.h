@@ -22,15 +22,17 @@ int part_extent_open_read(const struct part_table *t, enum part_set s, enum part
 
 /**
  * part_extent_open_write() - writing a partition of the inactive set
- * The set is not an argument, and three things are looked at before the open: the range does not touch any partition of the active
- * set (ERR_STATE PART_E_ACTIVE), the inactive set's bits are 0/0/0 (ERR_BUG), and on a block device the partition's own
- * device is used, exclusively: the kernel refuses one that is mounted or mapped (ERR_BUSY), and bounds every write. Only
- * where the kernel knows no such partition (a bare loop device) the whole disk is opened.
+ * The set is not an argument, and three things are looked at before the open: the range does not touch any
+ * partition of the active set (ERR_STATE PART_E_ACTIVE), the inactive set's bits are 0/0/0 (ERR_BUG), and on a
+ * block device the partition's own device is used, exclusively: the kernel refuses one that is mounted or mapped
+ * (ERR_BUSY), and bounds every write. Only where the kernel knows no such partition (a bare loop device) the
+ * whole disk is opened.
  * Return: 0; -1: as above, ERR_SYSTEM
  */
 int part_extent_open_write(const struct part_table *t, enum part_role r, struct part_extent *out, struct err *e);
 
-/* Through the page cache from now on, for a tail that is no whole sector or a file system that refuses. Return: 0; -1 ERR_SYSTEM */
+/* Through the page cache from now on, for a tail that is no whole sector or a file system that refuses. Return:
+ * 0; -1 ERR_SYSTEM */
 int part_extent_leave_direct(struct part_extent *x, struct err *e);
 
 /* The partition's number, from 1, as the kernel counts. */

@@ -214,8 +214,8 @@ static void test_grown_disk(void **state)
 	}
 }
 
-/* Numbers that a CRC vouches for and that are wrong all the same, written to both copies. Small shape: array 4 sectors, usable 6 to
- * 58, backup array 59 to 62, backup header 63. */
+/* Numbers that a CRC vouches for and that are wrong all the same, written to both copies. Small shape: array 4
+ * sectors, usable 6 to 58, backup array 59 to 62, backup header 63. */
 static const struct {
 	const char *name;
 	uint64_t at;

@@ -1,11 +1,12 @@
 /*
- * Power cuts during gpt_commit(). The commit runs once against a recording disk; then every state that a cut could have left is
- * rebuilt and loaded by the same core. A flush that returned makes all writes before it durable. Of the writes after it, any 512-byte
- * pieces may be down and any not, in any order: all subsets are tried (a sample where there are too many). In a second
- * pass one piece is torn inside, at many places.
+ * Power cuts during gpt_commit(). The commit runs once against a recording disk; then every state that a cut
+ * could have left is rebuilt and loaded by the same core. A flush that returned makes all writes before it
+ * durable. Of the writes after it, any 512-byte pieces may be down and any not, in any order: all subsets are
+ * tried (a sample where there are too many). In a second pass one piece is torn inside, at many places.
  *
- * Each state must load, as the old attributes or the new; what a load gives must survive the repair, and the repair's own
- * cuts. The same checker must catch a commit without the flush between the copies, and one in the wrong order.
+ * Each state must load, as the old attributes or the new; what a load gives must survive the repair, and the
+ * repair's own cuts. The same checker must catch a commit without the flush between the copies, and one in the
+ * wrong order.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Sets and their states on disk images that libfdisk made. After each change sgdisk, which shares no code with us, must find no
- * problem and read back the same attributes. */
+/* Sets and their states on disk images that libfdisk made. After each change sgdisk, which shares no code with
+ * us, must find no problem and read back the same attributes. */
 #include "test-fixtures/harness/case.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * The judge is veritysetup: trees must equal what it formats, byte for byte, and it must accept ours. Without it installed
- * those tests are skipped; one golden root hash of its making stands here for such machines.
+ * The judge is veritysetup: trees must equal what it formats, byte for byte, and it must accept ours. Without it
+ * installed those tests are skipped; one golden root hash of its making stands here for such machines.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -292,7 +292,8 @@ static void compare_with_judge(const struct place *at, const struct verity_param
 
 static void test_judge(void **state)
 {
-	/* The counts stand around one and two full levels; the block sizes are each of the four at least once on each side. */
+	/* The counts stand around one and two full levels; the block sizes are each of the four at least once on
+	 * each side. */
 	static const struct {
 		enum digest_alg alg;
 		uint32_t data_block, hash_block;

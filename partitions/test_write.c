@@ -1,6 +1,6 @@
 /*
- * Disks are image files in the real layout. After each write the whole disk is looked at: what is inside of the image has the new
- * bytes, everything else has the old ones, the running set above all.
+ * Disks are image files in the real layout. After each write the whole disk is looked at: what is inside of the
+ * image has the new bytes, everything else has the old ones, the running set above all.
  */
 #include "test-fixtures/harness/case.h"
 
@@ -337,7 +337,8 @@ static void test_writer_bounds(void **state)
 	disk_fini(&d);
 }
 
-/* Each call in turn fails: told as the system's, nothing leaked, nothing outside of the partition changed, and never success. */
+/* Each call in turn fails: told as the system's, nothing leaked, nothing outside of the partition changed, and
+ * never success. */
 static void test_faults(void **state)
 {
 	static const enum fault_kind kinds[] = { FAULT_OPEN, FAULT_PWRITE, FAULT_FSYNC, FAULT_MEMORY };

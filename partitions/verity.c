@@ -1,6 +1,7 @@
 /*
- * Parameters, layout and superblock of a hash tree; pure. All sums on foreign numbers happen once, in verity_params_check();
- * behind it every size and offset of the hash image fits in an off_t, so the functions here cannot fail.
+ * Parameters, layout and superblock of a hash tree; pure. All sums on foreign numbers happen once, in
+ * verity_params_check(); behind it every size and offset of the hash image fits in an off_t, so the functions
+ * here cannot fail.
  */
 #include "partitions/verity.h"
 
@@ -49,7 +50,8 @@ static bool sizes_ok(const struct verity_params *p)
 {
 	uint64_t bytes;
 
-	/* A digest is at most 64 bytes for 512 of data, so the tree is less than a seventh of the data and a block a level. */
+	/* A digest is at most 64 bytes for 512 of data, so the tree is less than a seventh of the data and a
+	 * block a level. */
 	return mul_u64(p->n_data_blocks, p->data_block_bytes, &bytes) && bytes <= INT64_MAX / 2;
 }
 

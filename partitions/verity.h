@@ -1,7 +1,7 @@
 /*
- * dm-verity hash trees, format 1, byte for byte as `veritysetup format` makes them: superblock in the first hash block, then the
- * levels from the top down. The builder takes the data once, in order, and hands out each hash block when it is complete, so memory
- * is one block a level whatever the size of the image.
+ * dm-verity hash trees, format 1, byte for byte as `veritysetup format` makes them: superblock in the first hash
+ * block, then the levels from the top down. The builder takes the data once, in order, and hands out each hash
+ * block when it is complete, so memory is one block a level whatever the size of the image.
  *
  * From: Linux Documentation/admin-guide/device-mapper/verity.rst, cryptsetup wiki "DMVerity" (superblock).
  */
@@ -38,8 +38,9 @@ struct verity_params verity_params_default(uint64_t n_data_blocks);
 int verity_params_check(const struct verity_params *p, struct err *e);
 
 /*
- * Where the levels lie, in hash blocks from the start of the hash image. Level 0 holds the digests of data blocks; the top
- * level, n_levels - 1, is one block. Data of a single block has no level: its digest is the root hash.
+ * Where the levels lie, in hash blocks from the start of the hash image. Level 0 holds the digests of data
+ * blocks; the top level, n_levels - 1, is one block. Data of a single block has no level: its digest is the root
+ * hash.
  */
 struct verity_layout {
 	unsigned n_levels;
@@ -59,19 +60,19 @@ void verity_superblock_write(const struct verity_params *p, uint8_t *out);
 
 /**
  * verity_superblock_parse() - read and check a superblock
- * Strict: version 1, hash type 1, an algorithm of ours, parameters that pass verity_params_check(), zeros in all padding. So what
- * is accepted is what verity_superblock_write() makes of *@out, to the byte.
+ * Strict: version 1, hash type 1, an algorithm of ours, parameters that pass verity_params_check(), zeros in all
+ * padding. So what is accepted is what verity_superblock_write() makes of *@out, to the byte.
  * Return: 0; -1: ERR_FORMAT PART_E_VERITY, *@out untouched
  */
 int verity_superblock_parse(const uint8_t in[VERITY_SUPERBLOCK_BYTES], struct verity_params *out, struct err *e);
 
-/* One complete piece of the hash image: @n bytes at @offset, borrowed for the call. Each piece comes once; the order is the
- * builder's: ascending within a level, a level's block before the block above that holds its digest. */
+/* One complete piece of the hash image: @n bytes at @offset, borrowed for the call. Each piece comes once; the
+ * order is the builder's: ascending within a level, a level's block before the block above that holds its digest. */
 typedef int (*verity_emit_fn)(void *ctx, uint64_t offset, const void *block, size_t n, struct err *e);
 
 /*
- * Digests of data blocks, salt and all, for those who spread that work over threads: a hasher for each of them, and the digests
- * to verity_tree_add() in order.
+ * Digests of data blocks, salt and all, for those who spread that work over threads: a hasher for each of them,
+ * and the digests to verity_tree_add() in order.
  */
 struct verity_hasher;
 
@@ -88,18 +89,19 @@ struct verity_tree;
 /**
  * verity_tree_new() - a builder for data of known size
  * @p: copied, checked
- * @emit: gets the superblock's block first, before this call returns, then every hash block, padded with zeros to the hash
+ * @emit: gets the superblock's block first, before this call returns, then every hash block, padded with zeros to
+ * the hash
  *        block size
  * Memory: a hash block a level and one data block. Errors: ERR_FORMAT PART_E_VERITY, ERR_SYSTEM, what @emit says.
  */
 int verity_tree_new(const struct verity_params *p, verity_emit_fn emit, void *ctx, struct verity_tree **out, struct err *e);
 
-/* The next bytes of the data, in any portions; whole blocks are hashed where they lie. More than n_data_blocks blocks is
- * ERR_FORMAT PART_E_VERITY. After any failure the builder is only freed. */
+/* The next bytes of the data, in any portions; whole blocks are hashed where they lie. More than n_data_blocks
+ * blocks is ERR_FORMAT PART_E_VERITY. After any failure the builder is only freed. */
 int verity_tree_update(struct verity_tree *t, const void *p, size_t n, struct err *e);
 
-/* The next @n_blocks of the data by the digests that a hasher made of them: the same as verity_tree_update() with the blocks, and the two may
- * take turns, but not amid a block (ERR_BUG). */
+/* The next @n_blocks of the data by the digests that a hasher made of them: the same as verity_tree_update() with
+ * the blocks, and the two may take turns, but not amid a block (ERR_BUG). */
 int verity_tree_add(struct verity_tree *t, const uint8_t *digests, size_t n_blocks, struct err *e);
 
 /* Ends the data: fewer bytes than n_data_blocks blocks is ERR_FORMAT PART_E_VERITY. Hands out what is left, and the
@@ -111,16 +113,19 @@ DEFINE_CLEANUP(struct verity_tree, verity_tree_free);
 /* A stored hash image, and what a builder hands out compared with it. */
 struct verity_compare;
 
-/* Arguments as verity_verify(); @p is copied and has been checked. Return: 0; -1: ERR_FORMAT PART_E_VERITY out of range, ERR_SYSTEM */
+/* Arguments as verity_verify(); @p is copied and has been checked. Return: 0; -1: ERR_FORMAT PART_E_VERITY out of
+ * range, ERR_SYSTEM */
 int verity_compare_new(const struct verity_params *p, int hash_fd, uint64_t hash_offset, struct verity_compare **out, struct err *e);
 
-/* Has the type of verity_emit_fn; @compare: a struct verity_compare. -1: ERR_TRUST PART_E_VERITY as verity_verify(), ERR_SYSTEM */
+/* Has the type of verity_emit_fn; @compare: a struct verity_compare. -1: ERR_TRUST PART_E_VERITY as
+ * verity_verify(), ERR_SYSTEM */
 int verity_compare_block(void *compare, uint64_t offset, const void *block, size_t n, struct err *e);
 void verity_compare_free(struct verity_compare *c);
 DEFINE_CLEANUP(struct verity_compare, verity_compare_free);
 
 /**
- * verity_check_tree() - data against hash tree, in one pass over the data; the root hash that they have is for the caller to judge
+ * verity_check_tree() - data against hash tree, in one pass over the data; the root hash that they have is for
+ * the caller to judge
  * Arguments and errors as verity_verify(). @root_hash: filled on success
  */
 int verity_check_tree(const struct verity_params *p, struct source *data, int hash_fd, uint64_t hash_offset,
@@ -132,8 +137,9 @@ int verity_check_tree(const struct verity_params *p, struct source *data, int ha
  * @hash_fd, @hash_offset: where the hash image lies; read a block at a time into memory aligned to 4096 bytes
  * @expected:  the signed root hash
  * @seen:      called with the bytes of data that were hashed without a difference so far, for progress; may be NULL
- * Return: 0; -1: ERR_TRUST PART_E_VERITY (the superblock, the first hash block that differs with the data it stands for, the
- * root hash, or data that ends early), ERR_FORMAT PART_E_VERITY (@p), ERR_SYSTEM, what @data or @seen say
+ * Return: 0; -1: ERR_TRUST PART_E_VERITY (the superblock, the first hash block that differs with the data it
+ * stands for, the root hash, or data that ends early), ERR_FORMAT PART_E_VERITY (@p), ERR_SYSTEM, what @data or
+ * @seen say
  */
 int verity_verify(const struct verity_params *p, struct source *data, int hash_fd, uint64_t hash_offset,
 		  const struct digest *expected, source_seen_fn seen, void *ctx, struct err *e);

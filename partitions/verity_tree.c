@@ -1,10 +1,11 @@
 /*
- * The builder. Each level owns one hash block that fills with the digests of the level below; a full block is handed out, hashed,
- * and its digest goes one level up. The number of data blocks is known from the start, so every block's place is too, although
- * the top level lies first on disk and is complete last.
+ * The builder. Each level owns one hash block that fills with the digests of the level below; a full block is
+ * handed out, hashed, and its digest goes one level up. The number of data blocks is known from the start, so
+ * every block's place is too, although the top level lies first on disk and is complete last.
  *
- * Invariants: a level's block is zero behind its fill, so a partial one needs no padding step; the bytes seen never exceed the bytes
- * due, so no level gets more blocks than its layout has room for; all memory of its own is taken in verity_tree_new().
+ * Invariants: a level's block is zero behind its fill, so a partial one needs no padding step; the bytes seen
+ * never exceed the bytes due, so no level gets more blocks than its layout has room for; all memory of its own is
+ * taken in verity_tree_new().
  */
 #include "partitions/verity.h"
 
@@ -66,7 +67,8 @@ void verity_hasher_free(struct verity_hasher *h)
 	free(h);
 }
 
-/* Hash type 1: the salt, then the block. The salted state is copied: as fast as hashing a short salt anew, faster for a long one. */
+/* Hash type 1: the salt, then the block. The salted state is copied: as fast as hashing a short salt anew, faster
+ * for a long one. */
 static int hash_block(struct verity_hasher *h, const void *block, size_t n, struct digest *out, struct err *e)
 {
 	if (digest_copy(h->work, h->salted, e) < 0 || digest_update(h->work, block, n, e) < 0)
@@ -107,7 +109,8 @@ static int close_block(struct verity_tree *t, struct level *l, struct digest *ou
 	return 0;
 }
 
-/* Puts a digest into a level, and as long as that fills a block, the block's digest into the next. Above the top is the root hash. */
+/* Puts a digest into a level, and as long as that fills a block, the block's digest into the next. Above the top
+ * is the root hash. */
 static int add_digest(struct verity_tree *t, unsigned i, struct digest *d, struct err *e)
 {
 	const size_t size = digest_size(t->p.alg);

@@ -1,9 +1,10 @@
 /*
- * Verification is the builder once more: it makes the tree from the data, and each block that it hands out is compared with the
- * stored one. So there is one statement of what a tree is, and data, tree, superblock and root hash are all covered.
+ * Verification is the builder once more: it makes the tree from the data, and each block that it hands out is
+ * compared with the stored one. So there is one statement of what a tree is, and data, tree, superblock and root
+ * hash are all covered.
  *
- * The stored tree is read a block at a time, as it is needed: a 4 KiB block stands for 512 KiB of data, so the call costs some 0.2 %
- * of the hashing, and the kernel reads ahead.
+ * The stored tree is read a block at a time, as it is needed: a 4 KiB block stands for 512 KiB of data, so the
+ * call costs some 0.2 % of the hashing, and the kernel reads ahead.
  */
 #include "partitions/verity.h"
 

@@ -1,10 +1,11 @@
 /*
- * The writer gathers what follows each other into one aligned piece and writes whole pieces past the page cache; what is no
- * whole sector (the end of an image, a small hash block) goes through the cache, to the byte, and from then on everything does. Both ways end
- * in the one fsync of part_writer_finish(), which flushes the device's own cache too.
+ * The writer gathers what follows each other into one aligned piece and writes whole pieces past the page cache;
+ * what is no whole sector (the end of an image, a small hash block) goes through the cache, to the byte, and from
+ * then on everything does. Both ways end in the one fsync of part_writer_finish(), which flushes the device's own
+ * cache too.
  *
- * Invariant: every byte goes through put(), which looks at the range on the disk once more. The checks at the open make that look
- * superfluous; it is there for the day when somebody changes them.
+ * Invariant: every byte goes through put(), which looks at the range on the disk once more. The checks at the
+ * open make that look superfluous; it is there for the day when somebody changes them.
  */
 #include "partitions/write.h"
 

@@ -1,7 +1,7 @@
 /*
- * Writing and reading back the partitions of the inactive set. The active set cannot be opened for writing here: the set is not
- * an argument, and every write's range is compared with the partition's and with the active set's before it (invariant: the
- * running set is never written).
+ * Writing and reading back the partitions of the inactive set. The active set cannot be opened for writing here:
+ * the set is not an argument, and every write's range is compared with the partition's and with the active set's
+ * before it (invariant: the running set is never written).
  */
 #ifndef FLIPSIDE_PARTITIONS_WRITE_H
 #define FLIPSIDE_PARTITIONS_WRITE_H
@@ -17,8 +17,8 @@ struct part_writer;
 /**
  * part_writer_new() - open a partition of the inactive set for writing
  * @t: borrowed for the call; its inactive set must stand at 0/0/0 (part_table_clear_inactive())
- * Return: 0; -1: ERR_BUG when the set's bits let it boot, ERR_STATE PART_E_ACTIVE when the partition and one of the active set
- * overlap, ERR_BUSY when the partition is in use, ERR_SYSTEM
+ * Return: 0; -1: ERR_BUG when the set's bits let it boot, ERR_STATE PART_E_ACTIVE when the partition and one of
+ * the active set overlap, ERR_BUSY when the partition is in use, ERR_SYSTEM
  */
 int part_writer_new(struct part_table *t, enum part_role r, struct part_writer **out, struct err *e);
 
@@ -26,7 +26,8 @@ int part_writer_new(struct part_table *t, enum part_role r, struct part_writer *
  * part_writer_write() - @n bytes at @offset of the partition; has the type of verity_emit_fn
  * @writer: a struct part_writer
  * Bytes that follow each other are gathered to pieces of PART_PIECE_BYTES. After a failure the writer is only freed.
- * Return: 0; -1: ERR_FORMAT PART_E_SPACE when the partition ends before, and nothing of this call is written; ERR_SYSTEM
+ * Return: 0; -1: ERR_FORMAT PART_E_SPACE when the partition ends before, and nothing of this call is written;
+ * ERR_SYSTEM
  */
 int part_writer_write(void *writer, uint64_t offset, const void *p, size_t n, struct err *e);
 
@@ -40,8 +41,8 @@ DEFINE_CLEANUP(struct part_writer, part_writer_free);
 
 /**
  * part_sink_new() - a sink that fills a partition of the inactive set from its start, over a part_writer
- * Errors as above. What lies behind the last byte in the partition keeps its old content. sink_finish() flushes to stable
- * storage; a failed flush fails the whole, never tried twice.
+ * Errors as above. What lies behind the last byte in the partition keeps its old content. sink_finish() flushes
+ * to stable storage; a failed flush fails the whole, never tried twice.
  */
 int part_sink_new(struct part_table *t, enum part_role r, struct sink **out, struct err *e);
 
@@ -56,7 +57,8 @@ int part_source_new(struct part_table *t, enum part_set s, enum part_role r, uin
 
 /**
  * part_open_read() - a read-only descriptor of the disk, and where on it the partition lies; for verity_verify()
- * @out_fd: the caller closes it. Cached pages of the partition have been written and dropped, so that the disk is what is read.
+ * @out_fd: the caller closes it. Cached pages of the partition have been written and dropped, so that the disk is
+ * what is read.
  * Return: 0; -1: ERR_SYSTEM
  */
 int part_open_read(struct part_table *t, enum part_set s, enum part_role r, int *out_fd, uint64_t *offset, struct err *e);

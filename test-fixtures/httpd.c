@@ -1,4 +1,5 @@
-/* One thread accepts, and each connection has one; all end when the server's own end of a pipe is closed or their socket is shut down. */
+/* One thread accepts, and each connection has one; all end when the server's own end of a pipe is closed or their
+ * socket is shut down. */
 #include "test-fixtures/httpd_internal.h"
 
 #include <arpa/inet.h>

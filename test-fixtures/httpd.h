@@ -1,7 +1,8 @@
 /*
- * A small HTTP/1.1 server for tests, in threads of its own on 127.0.0.1, that serves a folder and misbehaves on request. It records what
- * it was asked for. Requests for "bytes=N-" get that part with 206, or the whole where If-Range names nothing that stands in the rule's headers; @n of
- * an act counts from the first byte of the part. It asserts on trouble of its own: it is a fixture.
+ * A small HTTP/1.1 server for tests, in threads of its own on 127.0.0.1, that serves a folder and misbehaves on
+ * request. It records what it was asked for. Requests for "bytes=N-" get that part with 206, or the whole where
+ * If-Range names nothing that stands in the rule's headers; @n of an act counts from the first byte of the part.
+ * It asserts on trouble of its own: it is a fixture.
  */
 #ifndef FLIPSIDE_FIXTURES_HTTPD_H
 #define FLIPSIDE_FIXTURES_HTTPD_H
@@ -48,8 +49,8 @@ struct httpd *httpd_new(const char *folder);
 void httpd_free(struct httpd *h);
 
 /*
- * The same over TLS, "https://127.0.0.1:PORT". @pem: file with certificate and private key (test-fixtures/pki.h). @client_ca: clients must
- * show a certificate of this authority; NULL: they need none.
+ * The same over TLS, "https://127.0.0.1:PORT". @pem: file with certificate and private key (test-fixtures/pki.h).
+ * @client_ca: clients must show a certificate of this authority; NULL: they need none.
  */
 struct httpd *httpd_new_tls(const char *folder, const char *pem, const char *client_ca);
 
@@ -60,7 +61,8 @@ void httpd_clear_rules(struct httpd *h);
 /* "http://127.0.0.1:PORT", no slash at the end. */
 const char *httpd_url(const struct httpd *h);
 
-/* Requests since the start or the last httpd_forget(), as "GET /path?query", one per line in order; to be freed by the caller. */
+/* Requests since the start or the last httpd_forget(), as "GET /path?query", one per line in order; to be freed
+ * by the caller. */
 char *httpd_requests(struct httpd *h);
 /* For each of these what part was asked for: "bytes=5- if \"tag\"", or "-" for the whole; to be freed. */
 char *httpd_ranges(struct httpd *h);

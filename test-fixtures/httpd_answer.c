@@ -1,4 +1,5 @@
-/* What is sent for a request: the file or body that the rule names, or the part of it that was asked for, well or badly. */
+/* What is sent for a request: the file or body that the rule names, or the part of it that was asked for, well or
+ * badly. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -53,7 +53,8 @@ bool httpd_wait_over(const struct connection *c, int ms);
 /* All of it, or false when the client or the server has gone. */
 bool httpd_send(const struct connection *c, const void *p, size_t n);
 
-/* One request, its line as "GET /path" and the rest of its head. Return: true if the connection may be used for another one */
+/* One request, its line as "GET /path" and the rest of its head. Return: true if the connection may be used for
+ * another one */
 bool httpd_answer(const struct connection *c, const char *request, const char *fields);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * libfdisk does all that matters: header, CRCs, backup, protective MBR. Attribute bits and type GUIDs are written down here a
- * second time, as facts of the format, and not taken from partitions/: a mistake there must not be repeated by its fixture.
+ * libfdisk does all that matters: header, CRCs, backup, protective MBR. Attribute bits and type GUIDs are written
+ * down here a second time, as facts of the format, and not taken from partitions/: a mistake there must not be
+ * repeated by its fixture.
  */
 #include "test-fixtures/mkdisk.h"
 

@@ -1,4 +1,5 @@
-/* Makes disk images in Bottlerocket's layout with libfdisk, for tests and demos: the other implementation that the GPT core is held against. */
+/* Makes disk images in Bottlerocket's layout with libfdisk, for tests and demos: the other implementation that
+ * the GPT core is held against. */
 #ifndef FLIPSIDE_TEST_FIXTURES_MKDISK_H
 #define FLIPSIDE_TEST_FIXTURES_MKDISK_H
 
@@ -20,8 +21,8 @@ struct mkdisk_params mkdisk_params_default(void);
 /**
  * mkdisk() - a sparse image file with a protective MBR and a GPT
  * @path: made, or replaced
- * Entries in order: ESP, then boot, root, hash of A, the same of B, private; each aligned to 1 MiB, with 1 MiB free at both ends.
- * All GUIDs are fixed, so the same parameters give the same bytes.
+ * Entries in order: ESP, then boot, root, hash of A, the same of B, private; each aligned to 1 MiB, with 1 MiB
+ * free at both ends. All GUIDs are fixed, so the same parameters give the same bytes.
  * Return: 0; -1: ERR_SYSTEM, ERR_USAGE for a sector size or a size of 0
  */
 int mkdisk(const char *path, const struct mkdisk_params *p, struct err *e);

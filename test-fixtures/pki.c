@@ -1,4 +1,5 @@
-/* Over OpenSSL's X509 calls; every certificate has a serial number of its own, since some checkers refuse two of the same. */
+/* Over OpenSSL's X509 calls; every certificate has a serial number of its own, since some checkers refuse two of
+ * the same. */
 #include "base/openssl.h"
 
 #include "test-fixtures/pki.h"

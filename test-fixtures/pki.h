@@ -1,6 +1,6 @@
 /*
- * Certificates for tests of TLS, made when they are needed: an authority, and what it issues for servers and clients, as PEM files. P-256 and
- * SHA-256 throughout. It asserts on trouble of its own: it is a fixture.
+ * Certificates for tests of TLS, made when they are needed: an authority, and what it issues for servers and
+ * clients, as PEM files. P-256 and SHA-256 throughout. It asserts on trouble of its own: it is a fixture.
  */
 #ifndef FLIPSIDE_FIXTURES_PKI_H
 #define FLIPSIDE_FIXTURES_PKI_H

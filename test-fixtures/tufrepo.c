@@ -1,6 +1,6 @@
 /*
- * Roles are JSON objects with a list of signers; what was published is a list of named files. Lists are chains: a test repository is small,
- * and nothing here has to be fast.
+ * Roles are JSON objects with a list of signers; what was published is a list of named files. Lists are chains: a
+ * test repository is small, and nothing here has to be fast.
  */
 #include "test-fixtures/tufrepo.h"
 

@@ -1,6 +1,7 @@
 /*
- * A maker of signed TUF metadata for tests. It shares base/'s buffers with the client, and neither its parsers nor its canonical form.
- * Everything in it can be bent: the `signed` objects are plain JSON that a test may change at will before it asks for the bytes.
+ * A maker of signed TUF metadata for tests. It shares base/'s buffers with the client, and neither its parsers
+ * nor its canonical form. Everything in it can be bent: the `signed` objects are plain JSON that a test may
+ * change at will before it asks for the bytes.
  *
  *	struct tufrepo *r = tufrepo_new();
  *	tufrepo_add_target(r, "targets", "a/b.txt", bytes_of_str("hello"));
@@ -8,9 +9,10 @@
  *	tufrepo_write(r, "/tmp/x");		 metadata/1.root.json ..., targets/a/HASH.b.txt
  *	... tufrepo_bump(r, "targets"); tufrepo_publish(r);
  *
- * The default: one ed25519 key for each top-level role (root 0, timestamp 1, snapshot 2, targets 3), thresholds 1, versions 1, everything
- * expires at TUFREPO_EXPIRES, consistent snapshots, no lengths or hashes in `meta`. The same calls give the same bytes each time, except for
- * RSA and P-256 signatures. It asserts on trouble of its own: it is a fixture.
+ * The default: one ed25519 key for each top-level role (root 0, timestamp 1, snapshot 2, targets 3), thresholds
+ * 1, versions 1, everything expires at TUFREPO_EXPIRES, consistent snapshots, no lengths or hashes in `meta`. The
+ * same calls give the same bytes each time, except for RSA and P-256 signatures. It asserts on trouble of its
+ * own: it is a fixture.
  */
 #ifndef FLIPSIDE_FIXTURES_TUFREPO_H
 #define FLIPSIDE_FIXTURES_TUFREPO_H
@@ -73,8 +75,8 @@ void tufrepo_bump(struct tufrepo *r, const char *role); /* version + 1 */
 void tufrepo_set_expires(struct tufrepo *r, const char *role, const char *date);
 void tufrepo_set_consistent(struct tufrepo *r, bool consistent); /* in root, which the caller bumps if it was published */
 
-/* The keys and threshold of a top-level role, in root; from now on these keys sign it. Root itself is then signed by the union of these and
- * the keys it had before, until tufrepo_signers() says otherwise. */
+/* The keys and threshold of a top-level role, in root; from now on these keys sign it. Root itself is then signed
+ * by the union of these and the keys it had before, until tufrepo_signers() says otherwise. */
 void tufrepo_set_keys(struct tufrepo *r, const char *role, const int *keys, size_t n, int64_t threshold);
 
 /* Which keys sign a role's file, well. tufrepo_sig() adds one key that signs as told, or changes how it signs. */
@@ -108,12 +110,13 @@ void tufrepo_leave_out(struct tufrepo *r, const char *role, bool leave_out);
 /* The file of a role as its `signed` and signers are now; borrowed until the role is signed again. */
 struct bytes tufrepo_sign(struct tufrepo *r, const char *role);
 
-/* The same envelope around any text of `signed`, signed by @keys over the canonical form of @canon_of: for what JSON objects cannot hold. To be
- * freed with buf_fini(). */
+/* The same envelope around any text of `signed`, signed by @keys over the canonical form of @canon_of: for what
+ * JSON objects cannot hold. To be freed with buf_fini(). */
 struct buf tufrepo_envelope(const char *signed_text, const json_t *canon_of, const int *keys, size_t n);
 
-/* Puts versions (and lengths and hashes, if wanted) of all targets roles into the snapshot, and of it into the timestamp; versions of these two
- * go up when something was published before. Signs everything and keeps it under the names it has on a server. */
+/* Puts versions (and lengths and hashes, if wanted) of all targets roles into the snapshot, and of it into the
+ * timestamp; versions of these two go up when something was published before. Signs everything and keeps it under
+ * the names it has on a server. */
 void tufrepo_publish(struct tufrepo *r);
 
 /* Parts of tufrepo_publish(), for half-way states: meta of snapshot, meta of timestamp, and keeping one role's file. */
@@ -121,7 +124,8 @@ void tufrepo_fill_snapshot(struct tufrepo *r);
 void tufrepo_fill_timestamp(struct tufrepo *r);
 void tufrepo_keep(struct tufrepo *r, const char *role);
 
-/* A kept file by its name on the server ("2.root.json", "timestamp.json"); .p NULL if it is not there. Borrowed until it is kept again. */
+/* A kept file by its name on the server ("2.root.json", "timestamp.json"); .p NULL if it is not there. Borrowed
+ * until it is kept again. */
 struct bytes tufrepo_kept(const struct tufrepo *r, const char *name);
 
 /* Keeps any bytes under any name in metadata/; .p NULL: drops the file. */

@@ -1,6 +1,6 @@
 /*
- * Canonical JSON once more, written apart from the client's and in another way: members are found by selecting the next larger name again
- * and again, characters are put one by one. Slow, short, and independent.
+ * Canonical JSON once more, written apart from the client's and in another way: members are found by selecting
+ * the next larger name again and again, characters are put one by one. Slow, short, and independent.
  */
 #include "test-fixtures/tufrepo.h"
 

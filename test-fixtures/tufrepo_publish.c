@@ -1,6 +1,6 @@
 /*
- * Signing, and the files of a server. The envelope is indented and its `signed` comes last, so that a client which signs or hashes what it
- * should not is found out.
+ * Signing, and the files of a server. The envelope is indented and its `signed` comes last, so that a client
+ * which signs or hashes what it should not is found out.
  */
 #include "test-fixtures/tufrepo.h"
 

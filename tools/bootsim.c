@@ -1,7 +1,7 @@
 /*
- * bootsim: what the boot selector would do with a disk, without booting it. It is the same core (partitions/gptcore.h) in the same
- * order: load, choose, count the try down, commit. So a release engineer sees on an image file which set starts, how
- * often a set is tried, and when the other takes over.
+ * bootsim: what the boot selector would do with a disk, without booting it. It is the same core
+ * (partitions/gptcore.h) in the same order: load, choose, count the try down, commit. So a release engineer sees
+ * on an image file which set starts, how often a set is tried, and when the other takes over.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* flipside-repo: what release engineers do with a repository. Verbs and options are tables; each verb is in a file of its own. */
+/* flipside-repo: what release engineers do with a repository. Verbs and options are tables; each verb is in a
+ * file of its own. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,11 @@
 /*
- * Compression as a stream stage: what base/unpack.h reads, this writes. Each format ends in a checksum of the content, and none
- * asks the reader for more memory than base/unpack.h grants. The same input and options give the same bytes, whatever the
- * number of threads, so a rebuilt release has the same digests.
+ * Compression as a stream stage: what base/unpack.h reads, this writes. Each format ends in a checksum of the
+ * content, and none asks the reader for more memory than base/unpack.h grants. The same input and options give
+ * the same bytes, whatever the number of threads, so a rebuilt release has the same digests.
  *
- * zstd: independent frames of PACK_ZSTD_FRAME_BYTES with the standard seek table behind them (zstd's contrib/seekable_format,
- * zstd_seekable_compression_format.md), so that a reader may start at any frame. xz: independent blocks, with their index.
+ * zstd: independent frames of PACK_ZSTD_FRAME_BYTES with the standard seek table behind them (zstd's
+ * contrib/seekable_format, zstd_seekable_compression_format.md), so that a reader may start at any frame. xz:
+ * independent blocks, with their index.
  */
 #ifndef FLIPSIDE_TOOLS_PACK_H
 #define FLIPSIDE_TOOLS_PACK_H
@@ -34,7 +35,8 @@ bool pack_parse_format(const char *s, enum unpack_format *out);
 /* What the names of packed files end in: ".zst", ".xz", ".gz", ".lz4", "" */
 const char *pack_suffix(enum unpack_format f);
 
-/* Levels: zstd 1 to 22 (default 12), xz 0 to 8 (6), gzip 1 to 9 (9), lz4 1 to 12 (9). Return: 0; -1: ERR_USAGE PACK_E_LEVEL */
+/* Levels: zstd 1 to 22 (default 12), xz 0 to 8 (6), gzip 1 to 9 (9), lz4 1 to 12 (9). Return: 0; -1: ERR_USAGE
+ * PACK_E_LEVEL */
 int pack_options_check(const struct pack_options *o, struct err *e);
 
 /**

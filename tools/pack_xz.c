@@ -1,4 +1,5 @@
-/* xz in independent blocks, which liblzma's threads share; the bytes depend on the block size, not on the number of threads. */
+/* xz in independent blocks, which liblzma's threads share; the bytes depend on the block size, not on the number
+ * of threads. */
 #include <errno.h>
 #include <lzma.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@ static int xz_fail(lzma_ret r, struct err *e)
 	return err_set(e, ERR_BUG, NULL, "xz: liblzma returns %d", (int)r);
 }
 
-/* Runs the encoder over its input and writes what comes out, until the input is used up or, with LZMA_FINISH, all is out. */
+/* Runs the encoder over its input and writes what comes out, until the input is used up or, with LZMA_FINISH, all
+ * is out. */
 static int xz_run(struct xz_sink *s, lzma_action action, struct err *e)
 {
 	for (;;) {

@@ -1,7 +1,8 @@
 /*
- * zstd in independent frames of PACK_ZSTD_FRAME_BYTES. Frames are what the threads share: as many as there are threads are gathered,
- * each thread compresses one, and they are written in order; so the bytes do not depend on the number of threads. Each frame
- * carries its content's size and checksum. The seek table is a skippable frame, which readers that do not know it pass over.
+ * zstd in independent frames of PACK_ZSTD_FRAME_BYTES. Frames are what the threads share: as many as there are
+ * threads are gathered, each thread compresses one, and they are written in order; so the bytes do not depend on
+ * the number of threads. Each frame carries its content's size and checksum. The seek table is a skippable frame,
+ * which readers that do not know it pass over.
  *
  * From: RFC 8878 3.1.2 (skippable frames); zstd_seekable_compression_format.md 0.1.0 (magic numbers, entries, footer).
  */

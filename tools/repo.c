@@ -1,4 +1,5 @@
-/* The folders of a repository and the files in them. One process at a time works on a repository: the lock is staging/lock. */
+/* The folders of a repository and the files in them. One process at a time works on a repository: the lock is
+ * staging/lock. */
 #include "tools/repo.h"
 
 #include <errno.h>

@@ -40,7 +40,8 @@ enum repo_mode {
 	REPO_CREATE, /* makes all of it; refused ERR_STATE REPO_E_EXISTS where a root is already */
 };
 
-/* Return: 0; -1: ERR_MISSING when there is no repository, ERR_BUSY when another process works on it, ERR_STATE, ERR_SYSTEM */
+/* Return: 0; -1: ERR_MISSING when there is no repository, ERR_BUSY when another process works on it, ERR_STATE,
+ * ERR_SYSTEM */
 int repo_open(const char *path, enum repo_mode mode, struct repo *r, struct err *e);
 void repo_fini(struct repo *r);
 
@@ -51,11 +52,12 @@ int repo_published_name(const char *name, const struct digest *sha256, char out[
 /* True if @name is there (a regular file or anything else). */
 bool repo_has(int dir, const char *name);
 
-/* A descriptor and the size (unless NULL) of the regular file @path, relative to @dir or AT_FDCWD. ERR_MISSING, ERR_SYSTEM; anything
- * but a regular file: ERR_USAGE. */
+/* A descriptor and the size (unless NULL) of the regular file @path, relative to @dir or AT_FDCWD. ERR_MISSING,
+ * ERR_SYSTEM; anything but a regular file: ERR_USAGE. */
 int repo_open_input(int dir, const char *path, int *out_fd, uint64_t *out_size, struct err *e);
 
-/* A sink that writes a new file: durable and under its name when finished, gone if freed before. Knows its length and digest. */
+/* A sink that writes a new file: durable and under its name when finished, gone if freed before. Knows its length
+ * and digest. */
 struct repo_file;
 
 /* @dir must stay open; an existing @name is replaced. */

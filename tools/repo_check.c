@@ -1,6 +1,7 @@
 /*
- * The verb, and the report. What a client will say is what the client's own rules say of the whole repository, now and at the time asked
- * for; the findings tell why, and what no client would notice. Exit code: of the worst kind found; warnings alone are 0.
+ * The verb, and the report. What a client will say is what the client's own rules say of the whole repository,
+ * now and at the time asked for; the findings tell why, and what no client would notice. Exit code: of the worst
+ * kind found; warnings alone are 0.
  */
 #include "tools/repo_check.h"
 

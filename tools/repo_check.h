@@ -1,6 +1,7 @@
 /*
- * `check`: every fault of a repository by a stable name, not only the first that a client would stumble over. Each pass looks at its part
- * and goes on after a fault as far as what is left can be read. Findings are data: repo_check.c tells them.
+ * `check`: every fault of a repository by a stable name, not only the first that a client would stumble over.
+ * Each pass looks at its part and goes on after a fault as far as what is left can be read. Findings are data:
+ * repo_check.c tells them.
  */
 #ifndef FLIPSIDE_TOOLS_REPO_CHECK_H
 #define FLIPSIDE_TOOLS_REPO_CHECK_H

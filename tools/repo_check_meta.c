@@ -29,7 +29,8 @@ static void check_listed(struct check *k, const char *file, const struct tuf_met
 		check_hash(k, file, &listed->hashes.v[i], text);
 }
 
-/* A role's file as far as it can be read: NULL otherwise. Signatures are counted, and counted against it, but do not end the check. */
+/* A role's file as far as it can be read: NULL otherwise. Signatures are counted, and counted against it, but do
+ * not end the check. */
 static struct tuf_signed *read_file(struct check *k, enum tuf_type type, const char *role, const struct tuf_meta *listed,
 				    const struct tuf_keyring *keys, const struct tuf_role_keys *by, const char *missing)
 {

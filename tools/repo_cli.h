@@ -1,6 +1,6 @@
 /*
- * What the verbs of flipside-repo share: the options as they were given, the time, and progress. A verb is one function in a file of its own,
- * and takes a struct repo_cli as its context.
+ * What the verbs of flipside-repo share: the options as they were given, the time, and progress. A verb is one
+ * function in a file of its own, and takes a struct repo_cli as its context.
  */
 #ifndef FLIPSIDE_TOOLS_REPO_CLI_H
 #define FLIPSIDE_TOOLS_REPO_CLI_H

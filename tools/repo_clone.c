@@ -1,6 +1,7 @@
 /*
- * `clone`: a mirror in a plain folder, laid out as a repository of ours, so that it can be served, checked and cloned in turn. All of it is
- * verified before hosts can see it, and it appears in the order in which a publication does:
+ * `clone`: a mirror in a plain folder, laid out as a repository of ours, so that it can be served, checked and
+ * cloned in turn. All of it is verified before hosts can see it, and it appears in the order in which a
+ * publication does:
  *
  *	1. targets, those that are missing or damaged
  *	2. delegated roles, targets, snapshot: files that no timestamp leads to yet
@@ -197,7 +198,8 @@ static int mirror_version(struct clone *k, const char *given, struct err *e)
 	return n ? 0 : err_set(e, ERR_MISSING, "version", "--version %s: the manifest does not offer it", given);
 }
 
-/* Of chosen versions: their images, the manifest, and all migrations, which hosts of any version may need on the way there. */
+/* Of chosen versions: their images, the manifest, and all migrations, which hosts of any version may need on the
+ * way there. */
 static int mirror_chosen(struct clone *k, struct err *e)
 {
 	if (load_manifest(k, e) < 0 || mirror_named(k, MANIFEST_TARGET, e) < 0)
@@ -262,8 +264,8 @@ static int write_root(const struct clone *k, uint64_t version, struct bytes text
 }
 
 /*
- * Roots from the first on, so that hosts of any age can follow. Those before the given one are believed because they lead to it: each
- * must be vouched for by the one before, the given one by the last of them.
+ * Roots from the first on, so that hosts of any age can follow. Those before the given one are believed because
+ * they lead to it: each must be vouched for by the one before, the given one by the last of them.
  */
 static int mirror_roots(struct clone *k, struct err *e)
 {

@@ -1,6 +1,6 @@
 /*
- * `root sign`, `role sign`, `root merge`, `role merge`: signatures by people who are not in one place. The file to be signed travels; a
- * machine with a key needs nothing else, though for a root the one before tells more.
+ * `root sign`, `role sign`, `root merge`, `role merge`: signatures by people who are not in one place. The file
+ * to be signed travels; a machine with a key needs nothing else, though for a root the one before tells more.
  */
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /*
- * `delegation ...`: who else may sign for which targets. What is edited is the object `delegations` of the next targets.json, kept in
- * staging/delegations.json until it is published: other tools' members in it survive.
+ * `delegation ...`: who else may sign for which targets. What is edited is the object `delegations` of the next
+ * targets.json, kept in staging/delegations.json until it is published: other tools' members in it survive.
  */
 #include <fcntl.h>
 #include <inttypes.h>

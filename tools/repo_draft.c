@@ -1,4 +1,5 @@
-/* The draft in memory and its place on disk; repo_draft_json.c knows the format. Lists are short, so they are searched in order. */
+/* The draft in memory and its place on disk; repo_draft_json.c knows the format. Lists are short, so they are
+ * searched in order. */
 #include "tools/repo_draft.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /*
- * The draft: what the release engineer has prepared and not yet published, in staging/draft.json. Targets lie in staging/targets under their
- * own names. What is known of a version's images stays in the draft after they are published, so that an update may be added later.
+ * The draft: what the release engineer has prepared and not yet published, in staging/draft.json. Targets lie in
+ * staging/targets under their own names. What is known of a version's images stays in the draft after they are
+ * published, so that an update may be added later.
  *
  *	{ "targets": { NAME: { "length": N, "sha256": HEX, "role": "a delegated role or the prefix of bins"; not there: targets } },
  *	  "images": [ { "variant", "arch", "version", "verity": { as in updater/verity_json.h },
@@ -56,7 +57,8 @@ DEFINE_CLEANUP(struct draft, draft_free);
 
 int draft_new(struct draft **out, struct err *e);
 
-/* Return: 0 with a draft for the caller to draft_free(); -1: ERR_FORMAT DRAFT_E_FORMAT with the field's path, ERR_SYSTEM */
+/* Return: 0 with a draft for the caller to draft_free(); -1: ERR_FORMAT DRAFT_E_FORMAT with the field's path,
+ * ERR_SYSTEM */
 int draft_parse(struct bytes json, struct draft **out, struct err *e);
 int draft_print(const struct draft *d, struct buf *out, struct err *e);
 

@@ -1,4 +1,5 @@
-/* Trees in, trees out: the bytes under a signature are the canonical form of `signed`, so indentation and member order do not matter. */
+/* Trees in, trees out: the bytes under a signature are the canonical form of `signed`, so indentation and member
+ * order do not matter. */
 #include "tools/repo_envelope.h"
 
 #include <stdio.h>

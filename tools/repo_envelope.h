@@ -1,6 +1,7 @@
 /*
- * A metadata file on its way to being signed by several people: its `signed` part is never changed, signatures are added, merged and
- * dropped. Such a file lies in the work area as staging/pending.ROLE.json, or is carried to the machine that has a key.
+ * A metadata file on its way to being signed by several people: its `signed` part is never changed, signatures
+ * are added, merged and dropped. Such a file lies in the work area as staging/pending.ROLE.json, or is carried to
+ * the machine that has a key.
  */
 #ifndef FLIPSIDE_TOOLS_REPO_ENVELOPE_H
 #define FLIPSIDE_TOOLS_REPO_ENVELOPE_H

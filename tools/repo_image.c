@@ -1,6 +1,7 @@
 /*
- * `image add`: the three images of one version. The root image is read once: its hash tree grows while it is compressed. What was made is
- * recorded in the draft last, so an interrupted run leaves files that the next one replaces, and nothing else.
+ * `image add`: the three images of one version. The root image is read once: its hash tree grows while it is
+ * compressed. What was made is recorded in the draft last, so an interrupted run leaves files that the next one
+ * replaces, and nothing else.
  */
 #include <fcntl.h>
 #include <stdio.h>

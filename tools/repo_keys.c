@@ -1,6 +1,6 @@
 /*
- * Keys are matched with root's by what they decode to, and sign under the id that root gives them: a root that another tool has made
- * may spell a key, and so its id, in another way.
+ * Keys are matched with root's by what they decode to, and sign under the id that root gives them: a root that
+ * another tool has made may spell a key, and so its id, in another way.
  */
 #include "tools/repo_keys.h"
 

@@ -25,16 +25,19 @@ void repo_signers_fini(struct repo_signers *s);
 /* One more key, under the id that we make. Errors of tuf_signer_load(), and ERR_USAGE REPO_E_KEY as below. */
 int repo_signers_add(struct repo_cli *c, const char *from, struct repo_signers *out, struct err *e);
 
-/* The keys of --ROLE-key, under the ids that we make. The same key twice is ERR_USAGE REPO_E_KEY. Errors of tuf_signer_load(). */
+/* The keys of --ROLE-key, under the ids that we make. The same key twice is ERR_USAGE REPO_E_KEY. Errors of
+ * tuf_signer_load(). */
 int repo_signers_load(struct repo_cli *c, enum tuf_type type, struct repo_signers *out, struct err *e);
 
 /**
  * repo_signers_match() - use the key ids that @root gives to these keys
- * Return: 0; -1: ERR_TRUST REPO_E_KEY for a key that root does not list for the role, TUF_E_THRESHOLD for too few of them
+ * Return: 0; -1: ERR_TRUST REPO_E_KEY for a key that root does not list for the role, TUF_E_THRESHOLD for too few
+ * of them
  */
 int repo_signers_match(struct repo_signers *s, const struct tuf_root *root, enum tuf_type type, struct err *e);
 
-/* The same for any role: @keys and @role are its delegator's, @name is the role's, @whose the delegator's for messages ("root 3"). */
+/* The same for any role: @keys and @role are its delegator's, @name is the role's, @whose the delegator's for
+ * messages ("root 3"). */
 int repo_signers_match_role(struct repo_signers *s, const struct tuf_keyring *keys, const struct tuf_role_keys *role, const char *name,
 			    const char *whose, struct err *e);
 

@@ -2,7 +2,8 @@
 
 #include "base/file.h"
 
-/* The text of the manifest that counts: the one being edited, else the published one. Return: 0; 1 if there is neither; -1 */
+/* The text of the manifest that counts: the one being edited, else the published one. Return: 0; 1 if there is
+ * neither; -1 */
 static int read_text(const struct repo_edit *x, struct buf *out, struct err *e)
 {
 	if (repo_has(x->repo.staging, REPO_MANIFEST))

@@ -1,4 +1,5 @@
-/* JSON in, JSON out: trees are changed rather than rebuilt from structures, because what this program does not know must survive. */
+/* JSON in, JSON out: trees are changed rather than rebuilt from structures, because what this program does not
+ * know must survive. */
 #include "tools/repo_meta.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /*
- * The `signed` parts of metadata files as JSON, made for signing (specification 4.3 to 4.6). What an earlier file of the role holds beside
- * what is changed here (custom members, delegations, roles in snapshot) goes on in the next one.
+ * The `signed` parts of metadata files as JSON, made for signing (specification 4.3 to 4.6). What an earlier file
+ * of the role holds beside what is changed here (custom members, delegations, roles in snapshot) goes on in the
+ * next one.
  */
 #ifndef FLIPSIDE_TOOLS_REPO_META_H
 #define FLIPSIDE_TOOLS_REPO_META_H
@@ -15,7 +16,8 @@
 
 #define REPO_SPEC_VERSION "1.0.31"
 
-/* All return a new reference to *@out, or -1: ERR_SYSTEM out of memory, ERR_FORMAT for an old file without the members due. */
+/* All return a new reference to *@out, or -1: ERR_SYSTEM out of memory, ERR_FORMAT for an old file without the
+ * members due. */
 
 /* @old as it is, with another version and expiry: its deep copy. */
 int repo_meta_renew(const json_t *old, enum tuf_type type, uint64_t version, int64_t expires_sec, json_t **out, struct err *e);

@@ -1,4 +1,5 @@
-/* `migration add`: the step between two versions, with its programs in the order given. `target add`: any other file, as it is. */
+/* `migration add`: the step between two versions, with its programs in the order given. `target add`: any other
+ * file, as it is. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -29,7 +29,8 @@ int repo_word_check(const char *what, const char *s, size_t max, struct err *e)
 	return 0;
 }
 
-/* ext4: fs/ext4/ext4.h s_magic; erofs: fs/erofs/erofs_fs.h; squashfs: 4.0 superblock; FAT: BS_FilSysType of FAT12/16 and FAT32 */
+/* ext4: fs/ext4/ext4.h s_magic; erofs: fs/erofs/erofs_fs.h; squashfs: 4.0 superblock; FAT: BS_FilSysType of
+ * FAT12/16 and FAT32 */
 static const struct {
 	const char *name;
 	size_t offset, n;

@@ -1,6 +1,6 @@
 /*
- * Names of targets: made by rules here, checked here. Target names are flat (no '/'), because implementations disagree about where
- * the digest of a consistent snapshot goes in a name with folders. All pure.
+ * Names of targets: made by rules here, checked here. Target names are flat (no '/'), because implementations
+ * disagree about where the digest of a consistent snapshot goes in a name with folders. All pure.
  */
 #ifndef FLIPSIDE_TOOLS_REPO_NAMES_H
 #define FLIPSIDE_TOOLS_REPO_NAMES_H
@@ -13,7 +13,8 @@
 #include "base/version.h"
 #include "partitions/table.h"
 
-/* A file name holds 255 bytes; in front of the name stand 64 digits and a dot, and while it is written ".", ".XXXXXX.tmp". */
+/* A file name holds 255 bytes; in front of the name stand 64 digits and a dot, and while it is written ".",
+ * ".XXXXXX.tmp". */
 #define REPO_TARGET_MAX_BYTES (255 - 65 - 12)
 #define REPO_TARGET_BYTES (REPO_TARGET_MAX_BYTES + 1)
 #define REPO_WORD_MAX_BYTES 63 /* of a variant, an architecture, a product's name */

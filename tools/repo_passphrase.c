@@ -1,4 +1,5 @@
-/* Where passphrases come from: a file, the environment, or OpenSSL's prompt on the terminal. Callers wipe what they got. */
+/* Where passphrases come from: a file, the environment, or OpenSSL's prompt on the terminal. Callers wipe what
+ * they got. */
 #include <fcntl.h>
 #define ERR_STATE OPENSSL_ERR_STATE /* a type of OpenSSL's, and a kind of ours */
 #include <openssl/crypto.h>

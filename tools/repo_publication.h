@@ -1,4 +1,5 @@
-/* A publication in the making: between repo_publish.c, which has the verb, and the files that make, sign and write the parts. */
+/* A publication in the making: between repo_publish.c, which has the verb, and the files that make, sign and
+ * write the parts. */
 #ifndef FLIPSIDE_TOOLS_REPO_PUBLICATION_H
 #define FLIPSIDE_TOOLS_REPO_PUBLICATION_H
 
@@ -54,13 +55,15 @@ struct repo_publication {
 
 void repo_publication_fini(struct repo_publication *p);
 
-/* Opens the repository for writing; reads --now, the expiries (--expires-...), and all keys that were given, which root must list. */
+/* Opens the repository for writing; reads --now, the expiries (--expires-...), and all keys that were given,
+ * which root must list. */
 int repo_publication_open(struct repo_cli *c, const char *path, struct repo_publication *p, struct err *e);
 
 /* The bodies of targets and of all delegated roles, unsigned; no key is needed for it. */
 int repo_publication_plan(struct repo_publication *p, struct err *e);
 
-/* Everything planned is made, signed and checked as a host would check it. ERR_USAGE "option" naming a key that is needed. */
+/* Everything planned is made, signed and checked as a host would check it. ERR_USAGE "option" naming a key that
+ * is needed. */
 int repo_publication_make(struct repo_publication *p, struct err *e);
 
 /* To the served folders, in the order that repo_publish.c tells; then the work area is tidied. */
@@ -73,15 +76,18 @@ int repo_publication_make_roles(struct repo_publication *p, struct err *e);
 /* True if this very content is published under the name. */
 bool repo_is_published(const struct repo_state *s, const char *name, uint64_t length, const struct digest *sha256);
 
-/* Lists a target in @body. Return: 0 it was there; 1 it is new; -1: ERR_STATE REPO_E_EXISTS with other content. Only the manifest may change. */
+/* Lists a target in @body. Return: 0 it was there; 1 it is new; -1: ERR_STATE REPO_E_EXISTS with other content.
+ * Only the manifest may change. */
 int repo_merge_target(const struct repo_publication *p, json_t *body, const char *name, uint64_t length, const struct digest *sha256,
 		      struct err *e);
 
-/* One above @published, and above every file of the role that is there: a mirror may have copied what a broken-off publication left. */
+/* One above @published, and above every file of the role that is there: a mirror may have copied what a
+ * broken-off publication left. */
 int repo_next_version(const struct repo_publication *p, const char *role, uint64_t published, uint64_t *out, struct err *e);
 
 /**
- * repo_publication_use_pending() - take staging/pending.ROLE.json, which people have signed elsewhere, as the role's file
+ * repo_publication_use_pending() - take staging/pending.ROLE.json, which people have signed elsewhere, as the
+ * role's file
  * @body: what the publication wants to sign; the pending file must be the same but for version and expiry
  * @s:    signs as well; @keys and @role vouch for the role
  * Return: 0; 1: there is no such file; -1: ERR_STATE REPO_E_CHANGED, ERR_TRUST TUF_E_THRESHOLD
@@ -95,7 +101,8 @@ int repo_part_sign(struct repo_part *part, const char *role, const struct repo_s
 /* How a file is listed in the one that refers to it. */
 int repo_part_describe(const struct repo_part *part, struct repo_meta_file *out, struct err *e);
 
-/* staging/delegations.json: what targets will delegate, as it is being edited; else what is published; else empty. A new reference. */
+/* staging/delegations.json: what targets will delegate, as it is being edited; else what is published; else
+ * empty. A new reference. */
 #define REPO_DELEGATIONS "delegations.json"
 int repo_delegations_load(const struct repo *r, const struct repo_state *s, json_t **out, struct err *e);
 

@@ -1,14 +1,14 @@
 /*
- * `publish`: the draft becomes what hosts see. Everything is made, signed and checked in memory, as a host would check it, before the
- * first byte is written to a served folder. Then, each step durable before the next:
+ * `publish`: the draft becomes what hosts see. Everything is made, signed and checked in memory, as a host would
+ * check it, before the first byte is written to a served folder. Then, each step durable before the next:
  *
  *	1. targets/SHA256.NAME		a power cut after it leaves a file that nobody refers to
  *	2. V.ROLE.json, V.targets.json, V.snapshot.json	the same: clients come to them from timestamp.json only
  *	3. timestamp.json		replaced atomically: from here on the new state counts
  *	4. the work area is tidied	left undone, the next publication finds the targets published and does it
  *
- * Nothing but timestamp.json is ever replaced. Where a publication broke off between 2 and 3, its numbers are not used again: a mirror
- * may have copied those files.
+ * Nothing but timestamp.json is ever replaced. Where a publication broke off between 2 and 3, its numbers are not
+ * used again: a mirror may have copied those files.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -76,8 +76,8 @@ static int read_times(struct repo_publication *p, struct err *e)
 }
 
 /*
- * Keys are loaded and matched with root before anything else, so that a forgotten one is told at once. Fewer keys of targets than the
- * threshold will do where others have signed the pending file.
+ * Keys are loaded and matched with root before anything else, so that a forgotten one is told at once. Fewer keys
+ * of targets than the threshold will do where others have signed the pending file.
  */
 static int load_keys(struct repo_publication *p, struct err *e)
 {

@@ -7,7 +7,8 @@
 #include "base/log.h"
 #include "tools/repo_publication.h"
 
-/* A role that was published, perhaps delegated to no longer, goes on from the version that snapshot lists: it must never fall. */
+/* A role that was published, perhaps delegated to no longer, goes on from the version that snapshot lists: it
+ * must never fall. */
 static uint64_t last_version(const struct repo_publication *p, const char *name)
 {
 	const struct repo_state *s = &p->edit.state;
@@ -105,7 +106,8 @@ int repo_publication_plan_roles(struct repo_publication *p, struct err *e)
 	return 0;
 }
 
-/* The keys given for this role: under its name, or under the prefix of its bins (then *@by_prefix). NULL if there are none. */
+/* The keys given for this role: under its name, or under the prefix of its bins (then *@by_prefix). NULL if there
+ * are none. */
 static struct repo_signers *given_signers(struct repo_publication *p, const char *name, bool *by_prefix)
 {
 	const struct tuf_bins *bins = &p->next->bins;

@@ -1,6 +1,6 @@
 /*
- * `refresh`: a new timestamp over the published snapshot, for a job that runs unattended with the one online key. It replaces
- * timestamp.json and touches nothing else, the draft least of all.
+ * `refresh`: a new timestamp over the published snapshot, for a job that runs unattended with the one online key.
+ * It replaces timestamp.json and touches nothing else, the draft least of all.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,8 +14,8 @@
 #define EXPIRES "in 1 week"
 
 /*
- * A timestamp that outlives what it vouches for hides from whoever watches the job that the repository is about to stop. So the job fails
- * in time, while the present timestamp still holds, and people extend the other roles.
+ * A timestamp that outlives what it vouches for hides from whoever watches the job that the repository is about
+ * to stop. So the job fails in time, while the present timestamp still holds, and people extend the other roles.
  */
 static int check_outlived(const char *name, const struct tuf_head *h, int64_t now_sec, int64_t expires_sec, struct err *e)
 {

@@ -1,6 +1,6 @@
 /*
- * A repository at a URL, walked from end to end as no client does: every root, every role, whether or not anything leads a host there. The
- * rules are the client's trusted set.
+ * A repository at a URL, walked from end to end as no client does: every root, every role, whether or not
+ * anything leads a host there. The rules are the client's trusted set.
  */
 #ifndef FLIPSIDE_TOOLS_REPO_REMOTE_H
 #define FLIPSIDE_TOOLS_REPO_REMOTE_H
@@ -26,7 +26,8 @@ int repo_file_url(const char *folder, const char *below, char **out, struct err 
 /* A metadata file, at most @max_bytes; @version 0: not numbered. @out must be empty. */
 int repo_remote_metadata(const struct repo_remote *r, const char *role, uint64_t version, size_t max_bytes, struct buf *out, struct err *e);
 
-/* A target, its length and known digests checked on the way. @consistent: ask for HASH.NAME. ERR_TRUST TUF_E_DIGEST without a known digest */
+/* A target, its length and known digests checked on the way. @consistent: ask for HASH.NAME. ERR_TRUST
+ * TUF_E_DIGEST without a known digest */
 int repo_remote_target(const struct repo_remote *r, const struct tuf_entry *t, bool consistent, struct source **out, struct err *e);
 
 /* A file that a walk has found good. */

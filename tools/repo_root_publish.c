@@ -1,6 +1,6 @@
 /*
- * `root publish`: the pending root becomes visible. A published root is never replaced: hosts follow the numbers one by one, and two that
- * saw different files under one number could never agree again.
+ * `root publish`: the pending root becomes visible. A published root is never replaced: hosts follow the numbers
+ * one by one, and two that saw different files under one number could never agree again.
  *
  *	1. everything that the new root demands is known: which roles it no longer vouches for
  *	2. N+1.root.json, durable and whole; the present timestamp may fail on hosts from here on

@@ -1,4 +1,5 @@
-/* The next root while it is being made and signed: staging/pending.root.json, or that file carried to a machine with a key. */
+/* The next root while it is being made and signed: staging/pending.root.json, or that file carried to a machine
+ * with a key. */
 #ifndef FLIPSIDE_TOOLS_REPO_ROOTFILE_H
 #define FLIPSIDE_TOOLS_REPO_ROOTFILE_H
 

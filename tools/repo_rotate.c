@@ -1,6 +1,7 @@
 /*
- * `root rotate`: the next root, unsigned, in the work area. It begins as the newest root with the next number; each call edits it further
- * and drops the signatures that it had. The JSON tree is edited, so members that this program does not know go on.
+ * `root rotate`: the next root, unsigned, in the work area. It begins as the newest root with the next number;
+ * each call edits it further and drops the signatures that it had. The JSON tree is edited, so members that this
+ * program does not know go on.
  */
 #include <fcntl.h>
 #include <inttypes.h>

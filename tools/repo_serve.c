@@ -1,6 +1,7 @@
 /*
- * `serve`: a small static web server for demonstrations and tests without a network. GET and HEAD of files in metadata/ and targets/,
- * single byte ranges (RFC 9110 14.1.2), no listing of folders. Loopback unless told otherwise; any real mirror does better.
+ * `serve`: a small static web server for demonstrations and tests without a network. GET and HEAD of files in
+ * metadata/ and targets/, single byte ranges (RFC 9110 14.1.2), no listing of folders. Loopback unless told
+ * otherwise; any real mirror does better.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,7 +33,8 @@ struct server {
 	struct repo repo;
 };
 
-/* The one gate from a request to a file: /metadata/NAME or /targets/NAME, NAME a plain name that is not hidden. -1 if it is none. */
+/* The one gate from a request to a file: /metadata/NAME or /targets/NAME, NAME a plain name that is not hidden.
+ * -1 if it is none. */
 static int open_requested(const struct server *s, const char *url)
 {
 	static const char metadata[] = "/metadata/", targets[] = "/targets/";
@@ -183,7 +185,8 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 	return status ? MHD_YES : MHD_NO;
 }
 
-/* libmicrohttpd decodes %2F and %2E before we see the path; a NUL would cut the name that is opened short of the one checked. */
+/* libmicrohttpd decodes %2F and %2E before we see the path; a NUL would cut the name that is opened short of the
+ * one checked. */
 static size_t unescape(void *cls, struct MHD_Connection *c, char *s)
 {
 	(void)cls;

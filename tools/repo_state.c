@@ -181,9 +181,10 @@ static void forget_published(struct repo_state *s)
 }
 
 /*
- * What is published was signed under some root, the newest at that time; after it there may have been others, whose keys for timestamp,
- * snapshot or targets are new. So roots are tried from the newest down. An older one vouches here for what the newest does not; hosts
- * will not see that, because whatever is stale has to be signed anew.
+ * What is published was signed under some root, the newest at that time; after it there may have been others,
+ * whose keys for timestamp, snapshot or targets are new. So roots are tried from the newest down. An older one
+ * vouches here for what the newest does not; hosts will not see that, because whatever is stale has to be signed
+ * anew.
  */
 static int load_with_some_root(const struct repo *r, int64_t now_sec, struct repo_state *s, struct err *e)
 {

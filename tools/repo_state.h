@@ -1,6 +1,6 @@
 /*
- * What a repository has published, read and verified as a client would, except that metadata may have expired: signing again is how a
- * release engineer brings an expired repository back.
+ * What a repository has published, read and verified as a client would, except that metadata may have expired:
+ * signing again is how a release engineer brings an expired repository back.
  */
 #ifndef FLIPSIDE_TOOLS_REPO_STATE_H
 #define FLIPSIDE_TOOLS_REPO_STATE_H
@@ -41,14 +41,15 @@ struct repo_state {
 /* "timestamp.json", "3.root.json": the name in metadata/. */
 void repo_metadata_name(enum tuf_type type, uint64_t version, char out[REPO_FILE_NAME_BYTES]);
 
-/* The same for a delegated role, or targets: the name as a web server decodes it from a URL. ERR_FORMAT "name" when no folder can hold it. */
+/* The same for a delegated role, or targets: the name as a web server decodes it from a URL. ERR_FORMAT "name"
+ * when no folder can hold it. */
 int repo_role_file(uint64_t version, const char *role, char out[REPO_ROLE_FILE_BYTES], struct err *e);
 
 /* The name of the @i-th of @b's hash bins. */
 void repo_bin_name(const struct tuf_bins *b, uint32_t i, char out[TUF_BIN_NAME_BYTES]);
 
-/* Every role that @from delegates to, bins included: @fn is called with its name and keys until it returns -1. ERR_FORMAT "limit" for more
- * than REPO_BINS_MAX bins. */
+/* Every role that @from delegates to, bins included: @fn is called with its name and keys until it returns -1.
+ * ERR_FORMAT "limit" for more than REPO_BINS_MAX bins. */
 typedef int (*repo_delegated_fn)(void *ctx, const char *name, const struct tuf_role_keys *keys, struct err *e);
 int repo_each_delegated(const struct tuf_targets *from, repo_delegated_fn fn, void *ctx, struct err *e);
 
@@ -78,7 +79,8 @@ struct repo_next {
 
 /**
  * repo_state_check_next() - would a client that holds @s accept these files at @now_sec?
- * The same rules as on a host, expiry included, so that nothing is published that hosts would refuse. Return: 0; -1: the client's reason
+ * The same rules as on a host, expiry included, so that nothing is published that hosts would refuse. Return: 0;
+ * -1: the client's reason
  */
 int repo_state_check_next(const struct repo *r, const struct repo_state *s, const struct repo_next *next, int64_t now_sec, struct err *e);
 

@@ -8,7 +8,8 @@
 
 #define REPO_SALT_BYTES 32 /* of a random salt: as veritysetup makes them */
 
-/* For @size bytes of data, with --salt (hexadecimal, "none", or "random", the default) and --uuid (text, or random). ERR_USAGE */
+/* For @size bytes of data, with --salt (hexadecimal, "none", or "random", the default) and --uuid (text, or
+ * random). ERR_USAGE */
 int repo_verity_params(const struct repo_cli *c, uint64_t size, struct verity_params *out, struct err *e);
 
 /* An unnamed file in the work area for the hash image: the builder's order is not the file's. */

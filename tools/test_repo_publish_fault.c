@@ -1,6 +1,7 @@
 /*
- * Publication under faults: each call of the system fails once, each is where the power goes, each allocation fails. Whatever
- * happens, what is served is whole and verifies, nothing served but timestamp.json has changed, and the next publication works.
+ * Publication under faults: each call of the system fails once, each is where the power goes, each allocation
+ * fails. Whatever happens, what is served is whole and verifies, nothing served but timestamp.json has changed,
+ * and the next publication works.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /*
- * One trusted set does the checking, told to ignore expiry, which is then looked at here for each file: so an expired file is a failure
- * that does not hide the next one.
+ * One trusted set does the checking, told to ignore expiry, which is then looked at here for each file: so an
+ * expired file is a failure that does not hide the next one.
  *
- * The delegations are a graph that may have cycles. Each role's delegations are followed once, from the first good copy of its file; every
- * delegation that leads to it is checked, since each brings keys of its own.
+ * The delegations are a graph that may have cycles. Each role's delegations are followed once, from the first
+ * good copy of its file; every delegation that leads to it is checked, since each brings keys of its own.
  */
 #include "tuf/audit.h"
 

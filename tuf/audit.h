@@ -1,7 +1,7 @@
 /*
- * A whole repository folder, checked without a network: every root, every role, every delegated role, every listed target. The rules are
- * those of the trusted set, and files are looked for where a client with file:// URLs asks for them, but a failure does not end the walk:
- * all that is wrong is told, each file by itself.
+ * A whole repository folder, checked without a network: every root, every role, every delegated role, every
+ * listed target. The rules are those of the trusted set, and files are looked for where a client with file://
+ * URLs asks for them, but a failure does not end the walk: all that is wrong is told, each file by itself.
  */
 #ifndef FLIPSIDE_TUF_AUDIT_H
 #define FLIPSIDE_TUF_AUDIT_H
@@ -53,12 +53,13 @@ struct tuf_audit_result {
 
 /**
  * tuf_audit() - walk the folder, calling @seen for each file in the order in which a client would need them
- * Roots, timestamp, snapshot, targets, delegated roles breadth first, each role's file followed by its targets. A failed role's own
- * targets and delegations are not looked at, and what depends on a failed top-level role is told as TUF_E_UNCHECKED. Expiry alone
- * does not hide what comes behind. Of a target the copy that this client would ask for is read.
+ * Roots, timestamp, snapshot, targets, delegated roles breadth first, each role's file followed by its targets. A
+ * failed role's own targets and delegations are not looked at, and what depends on a failed top-level role is
+ * told as TUF_E_UNCHECKED. Expiry alone does not hide what comes behind. Of a target the copy that this client
+ * would ask for is read.
  * @out: filled in also for a repository with failures
- * Return: 0: the walk came to its end, see n_failures; -1: ERR_MISSING no such folder, ERR_STATE "interrupted", ERR_SYSTEM memory, or
- * what @seen returned; *@out is then untouched
+ * Return: 0: the walk came to its end, see n_failures; -1: ERR_MISSING no such folder, ERR_STATE "interrupted",
+ * ERR_SYSTEM memory, or what @seen returned; *@out is then untouched
  */
 int tuf_audit(const struct tuf_audit_options *o, tuf_audit_fn seen, void *ctx, struct tuf_audit_result *out, struct err *e);
 

@@ -1,6 +1,7 @@
 /*
- * A walk over the parsed tree. Only two characters are ever escaped, names are sorted as bytes, and numbers other than integers have
- * no canonical form. The tree's depth is bounded by the loader; the bound is repeated here because the stack depends on it.
+ * A walk over the parsed tree. Only two characters are ever escaped, names are sorted as bytes, and numbers other
+ * than integers have no canonical form. The tree's depth is bounded by the loader; the bound is repeated here
+ * because the stack depends on it.
  */
 #include "tuf/canon.h"
 

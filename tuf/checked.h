@@ -5,7 +5,8 @@
 #include "base/stream.h"
 #include "tuf/role.h"
 
-/* @below, taken over even on failure, with length and every hash checked before its end is told: ERR_TRUST TUF_E_LENGTH, _DIGEST. */
+/* @below, taken over even on failure, with length and every hash checked before its end is told: ERR_TRUST
+ * TUF_E_LENGTH, _DIGEST. */
 int tuf_checked_new(struct source *below, uint64_t length, const struct digest *hashes, size_t n_hashes, const char *what,
 		    struct source **out, struct err *e);
 

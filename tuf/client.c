@@ -1,6 +1,7 @@
 /*
- * Opening and refreshing: the shell around the trusted set, which has the rules. Order is all that is decided here: what is asked for
- * when, and that each file is stored as soon as it is trusted and before the next one is asked for.
+ * Opening and refreshing: the shell around the trusted set, which has the rules. Order is all that is decided
+ * here: what is asked for when, and that each file is stored as soon as it is trusted and before the next one is
+ * asked for.
  *
  * What a power cut leaves, after each step of a refresh; the next refresh works from any of these:
  *	a root stored		the chain goes on behind it; stored files that its keys do not verify count as absent
@@ -84,8 +85,9 @@ static int remove_rotated(const struct tuf_client *c, struct err *e)
 }
 
 /*
- * A root that has just become trusted is stored, and is what the client goes on from. The files that it makes worthless go first: the
- * other way round a cut between the two would leave them, and the next run would not know that the keys were others before.
+ * A root that has just become trusted is stored, and is what the client goes on from. The files that it makes
+ * worthless go first: the other way round a cut between the two would leave them, and the next run would not know
+ * that the keys were others before.
  */
 static int keep_root(struct tuf_client *c, bool rotated, struct buf *root, struct err *e)
 {
@@ -193,7 +195,8 @@ static int load_stored(const struct tuf_client *c, enum tuf_type type, struct bu
 	return tuf_store_load(c->store, tuf_type_name(type), out, e);
 }
 
-/* The three files below root. A snapshot that is not the one due (TUF_STALE) is a failure here: there is no newer one to be had. */
+/* The three files below root. A snapshot that is not the one due (TUF_STALE) is a failure here: there is no newer
+ * one to be had. */
 static int load_all_stored(const struct tuf_client *c, struct tuf_trusted *t, struct err *e)
 {
 	struct buf timestamp = { 0 }, snapshot = { 0 }, targets = { 0 };
@@ -236,7 +239,8 @@ static bool ids_within(const struct tuf_role_keys *a, const struct tuf_role_keys
 	return true;
 }
 
-/* Between roots that are not neighbours: by key ids, which both name, a differing id for the same key being a rotation too. */
+/* Between roots that are not neighbours: by key ids, which both name, a differing id for the same key being a
+ * rotation too. */
 static bool roots_rotate(const struct tuf_root *a, const struct tuf_root *b)
 {
 	static const enum tuf_type online[] = { TUF_TIMESTAMP, TUF_SNAPSHOT };

@@ -1,11 +1,12 @@
 /*
- * A TUF client: follows the client workflow of the TUF specification (1.0.34, section 5) over https, http or file URLs, keeps trusted
- * metadata in a store, and hands out targets as streams that verify length and digest before their end. Stored files that are of no
- * use any more, and every request, are told in the log at debug level.
+ * A TUF client: follows the client workflow of the TUF specification (1.0.34, section 5) over https, http or file
+ * URLs, keeps trusted metadata in a store, and hands out targets as streams that verify length and digest before
+ * their end. Stored files that are of no use any more, and every request, are told in the log at debug level.
  *
- * A repository may have several mirrors, which are tried in their order for each file (tuf/mirror.h). A mirror that cannot be reached, has
- * no such file, or whose copy does not verify is passed over for the next; a failure is told when none is left: the first mirror's
- * whole, those of the others shortly. The chain of roots ends where every mirror that answers has no further one.
+ * A repository may have several mirrors, which are tried in their order for each file (tuf/mirror.h). A mirror
+ * that cannot be reached, has no such file, or whose copy does not verify is passed over for the next; a failure
+ * is told when none is left: the first mirror's whole, those of the others shortly. The chain of roots ends where
+ * every mirror that answers has no further one.
  */
 #ifndef FLIPSIDE_TUF_CLIENT_H
 #define FLIPSIDE_TUF_CLIENT_H
@@ -52,8 +53,9 @@ struct tuf_trust {
 
 /**
  * tuf_client_open() - load the trusted root
- * The store's root if it verifies, unless @trusted_root verifies and has a higher version: it came with a newer system image. One
- * that was not the store's is stored now; if it gives timestamp or snapshot other keys, their stored files are removed. No request.
+ * The store's root if it verifies, unless @trusted_root verifies and has a higher version: it came with a newer
+ * system image. One that was not the store's is stored now; if it gives timestamp or snapshot other keys, their
+ * stored files are removed. No request.
  * Return: 0; -1: ERR_TRUST / ERR_FORMAT a bad root, ERR_MISSING TUF_E_NO_ROOT, ERR_BUSY another client has the store,
  * ERR_USAGE "url" base URLs that cannot be such (see tuf_mirrors_new()), ERR_SYSTEM
  */
@@ -63,10 +65,11 @@ DEFINE_CLEANUP(struct tuf_client, tuf_client_free);
 
 /**
  * tuf_client_refresh() - root chain, timestamp, snapshot, targets, each stored when it has become trusted
- * Specification 5.3 to 5.6. When nothing is new, two requests, and stored targets that were verified before are not read. After a failure the client is as it was before, but what became trusted
- * stays stored, and a new attempt goes on from there.
- * Return: 0; -1: ERR_TRUST, ERR_FORMAT, ERR_NETWORK, ERR_MISSING (a file that must be there is not), ERR_SYSTEM; the message names role,
- * file and rule
+ * Specification 5.3 to 5.6. When nothing is new, two requests, and stored targets that were verified before are
+ * not read. After a failure the client is as it was before, but what became trusted stays stored, and a new
+ * attempt goes on from there.
+ * Return: 0; -1: ERR_TRUST, ERR_FORMAT, ERR_NETWORK, ERR_MISSING (a file that must be there is not), ERR_SYSTEM;
+ * the message names role, file and rule
  */
 int tuf_client_refresh(struct tuf_client *c, struct err *e);
 
@@ -88,19 +91,19 @@ int tuf_client_find(struct tuf_client *c, const char *path, struct tuf_target *o
  * tuf_client_load_role() - a delegated role, from the store, else fetched and stored
  * @from: the delegating role: tuf_trusted_targets() of tuf_client_trusted(), or what this function gave
  * @out:  until the client is freed or refreshed
- * Return: 0; -1: ERR_TRUST TUF_E_DELEGATION @from does not delegate to it or the snapshot does not list it, ERR_STATE "offline" not in
- * the store, or as in a refresh
+ * Return: 0; -1: ERR_TRUST TUF_E_DELEGATION @from does not delegate to it or the snapshot does not list it,
+ * ERR_STATE "offline" not in the store, or as in a refresh
  */
 int tuf_client_load_role(struct tuf_client *c, const struct tuf_targets *from, const char *role, const struct tuf_targets **out,
 			 struct err *e);
 
 /**
  * tuf_client_open_target() - stream a target; SOURCE_END only after its whole length and every digest agreed
- * Requests consistent-snapshot names when the root says so (5.7.3), by the first of the hashes. When a mirror fails in the middle the next
- * goes on at the same byte.
- * Return: 0 with *@out the caller's; -1: ERR_MISSING the server has no such file, ERR_NETWORK, ERR_STATE offline, ERR_USAGE without
- * targets URL, ERR_TRUST TUF_E_DIGEST without a known hash, ERR_TRUST TUF_E_LENGTH when more bytes are announced. Reading: ERR_TRUST
- * TUF_E_LENGTH, ERR_TRUST TUF_E_DIGEST, ERR_NETWORK
+ * Requests consistent-snapshot names when the root says so (5.7.3), by the first of the hashes. When a mirror
+ * fails in the middle the next goes on at the same byte.
+ * Return: 0 with *@out the caller's; -1: ERR_MISSING the server has no such file, ERR_NETWORK, ERR_STATE offline,
+ * ERR_USAGE without targets URL, ERR_TRUST TUF_E_DIGEST without a known hash, ERR_TRUST TUF_E_LENGTH when more
+ * bytes are announced. Reading: ERR_TRUST TUF_E_LENGTH, ERR_TRUST TUF_E_DIGEST, ERR_NETWORK
  */
 int tuf_client_open_target(struct tuf_client *c, const struct tuf_target *t, struct source **out, struct err *e);
 
@@ -109,8 +112,8 @@ int tuf_client_read_target(struct tuf_client *c, const char *path, struct buf *o
 
 struct tuf_trust tuf_client_trust(const struct tuf_client *c);
 
-/* All that is trusted now, for reports; until the client is freed or refreshed. After a refresh top-level targets may be known by their
- * head alone until the first lookup. */
+/* All that is trusted now, for reports; until the client is freed or refreshed. After a refresh top-level targets
+ * may be known by their head alone until the first lookup. */
 const struct tuf_trusted *tuf_client_trusted(const struct tuf_client *c);
 
 #endif

@@ -1,10 +1,12 @@
 /*
- * A metadata file from the first mirror whose copy can be trusted. Fetching and verifying go together here, since only both tell whether a
- * mirror served: the trusted set is unchanged by a copy that it refused, so the next mirror's is judged as if it were the first.
+ * A metadata file from the first mirror whose copy can be trusted. Fetching and verifying go together here, since
+ * only both tell whether a mirror served: the trusted set is unchanged by a copy that it refused, so the next
+ * mirror's is judged as if it were the first.
  *
- * The next root is different, as there "not found" is an answer: it ends the chain. A mirror that lags must not hide a newer root, so the
- * chain ends only when every mirror that answers has no further one. Mirrors that rest are not woken for that, nor does one that cannot be
- * reached stop it: a dead mirror would stop every update. With one mirror all this is one request, and its answer.
+ * The next root is different, as there "not found" is an answer: it ends the chain. A mirror that lags must not
+ * hide a newer root, so the chain ends only when every mirror that answers has no further one. Mirrors that rest
+ * are not woken for that, nor does one that cannot be reached stop it: a dead mirror would stop every update.
+ * With one mirror all this is one request, and its answer.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -25,14 +25,16 @@ struct tuf_client {
 /**
  * tuf_client_stored() - the stored file of @role, as it is
  * @out: must be empty; gets its maximum here
- * Return: 0; TUF_ABSENT: it is not there or cannot be read any more (too large, no regular file, a bad disk), told at debug level;
- * -1: ERR_SYSTEM for trouble that says nothing about the file, such as no memory: what is stored must then not be passed over
+ * Return: 0; TUF_ABSENT: it is not there or cannot be read any more (too large, no regular file, a bad disk),
+ * told at debug level; -1: ERR_SYSTEM for trouble that says nothing about the file, such as no memory: what is
+ * stored must then not be passed over
  */
 int tuf_client_stored(const struct tuf_client *c, const char *role, size_t max_bytes, struct buf *out, struct err *e);
 
 /**
  * tuf_client_pass_over() - a stored file was refused because of @why
- * Return: 0: the file is to blame, and it is told at debug level; -1 with *e: the system is, so nothing is known of the file
+ * Return: 0: the file is to blame, and it is told at debug level; -1 with *e: the system is, so nothing is known
+ * of the file
  */
 int tuf_client_pass_over(const struct err *why, struct err *e);
 
@@ -40,10 +42,11 @@ int tuf_client_pass_over(const struct err *why, struct err *e);
 typedef int (*tuf_accept_fn)(void *ctx, struct bytes in, struct err *e);
 
 /**
- * tuf_client_fetch() - fetch the file of @role as the trusted set says, from the first mirror whose copy @accept accepts
+ * tuf_client_fetch() - fetch the file of @role as the trusted set says, from the first mirror whose copy @accept
+ * accepts
  * @out: empty; gets its maximum here, and the file on success
- * Return: what @accept returned; -1: the failure of the first mirror and shortly those of the others; ERR_MISSING for "root" when a
- * mirror said so and none has it
+ * Return: what @accept returned; -1: the failure of the first mirror and shortly those of the others; ERR_MISSING
+ * for "root" when a mirror said so and none has it
  */
 int tuf_client_fetch(const struct tuf_client *c, const char *role, const struct tuf_next *next, tuf_accept_fn accept, void *ctx,
 		     struct buf *out, struct err *e);

@@ -1,6 +1,7 @@
 /*
- * A target's bytes from whichever mirror gives them: when one fails in the middle the next goes on at the same byte. That is sound because
- * all of it has to have the signed length and digests in the end, whoever sent which part; the checks are stages above this one.
+ * A target's bytes from whichever mirror gives them: when one fails in the middle the next goes on at the same
+ * byte. That is sound because all of it has to have the signed length and digests in the end, whoever sent which
+ * part; the checks are stages above this one.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -28,8 +29,9 @@ static int url_of(const struct stream *s, struct buf *url, struct err *e)
 }
 
 /*
- * The rest, from the present mirror. Here the limit is a signed length, so more is a matter of trust. One byte beyond is let through to the
- * stage above, which tells so as well when the server had not announced how much would come.
+ * The rest, from the present mirror. Here the limit is a signed length, so more is a matter of trust. One byte
+ * beyond is let through to the stage above, which tells so as well when the server had not announced how much
+ * would come.
  */
 static int open_at(struct stream *s, struct err *e)
 {

@@ -1,6 +1,7 @@
 /*
- * Lookup and download. The search says which role it has to see; its file is taken from the store if it verifies against the delegator
- * that asks for it now, else it is fetched and stored. A target's bytes go through length and digests before its end is told.
+ * Lookup and download. The search says which role it has to see; its file is taken from the store if it verifies
+ * against the delegator that asks for it now, else it is fetched and stored. A target's bytes go through length
+ * and digests before its end is told.
  */
 #include "tuf/client.h"
 

@@ -1,15 +1,16 @@
 /*
- * Top-level targets, which may have tens of megabytes and seldom change. What was verified is noted beside the file, so that a refresh
- * with nothing new neither reads nor parses it:
+ * Top-level targets, which may have tens of megabytes and seldom change. What was verified is noted beside the
+ * file, so that a refresh with nothing new neither reads nor parses it:
  *
  *	refresh		note and file fit: the file's stamp (inode, size, times) is the noted one, and the note passes tuf_trusted_rely():
  *			the same keys and threshold, the snapshot's version and hashes, not expired. Else the file is read and verified.
  *	first lookup	the file is read; if its sha256 is the noted one, its signatures are not verified again. Else all is verified, and what
  *			does not pass is fetched.
  *
- * The trade: who can write to the store can make a client believe in targets nobody signed. So it is already with root.json, from which
- * all trust comes; the note adds no power to that. It is bound to the file's digest, so damage to the file or an old copy of it only
- * lead to the long way, and so does a note that is missing, damaged or of another file. No failure to keep one matters.
+ * The trade: who can write to the store can make a client believe in targets nobody signed. So it is already with
+ * root.json, from which all trust comes; the note adds no power to that. It is bound to the file's digest, so
+ * damage to the file or an old copy of it only lead to the long way, and so does a note that is missing, damaged
+ * or of another file. No failure to keep one matters.
  */
 #include "tuf/client.h"
 

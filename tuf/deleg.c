@@ -1,9 +1,11 @@
 /*
- * Matching without backtracking beyond the last star: once a later star has matched, an earlier one never needs to give way, because
- * the later one can take over whatever the earlier one would have skipped. So each star costs at most one pass over the path's part.
+ * Matching without backtracking beyond the last star: once a later star has matched, an earlier one never needs
+ * to give way, because the later one can take over whatever the earlier one would have skipped. So each star
+ * costs at most one pass over the path's part.
  *
- * The reading of [...] is that of Python's fnmatch, which is what the reference implementation uses: '!' negates, a ']' right after the
- * opening (or the '!') is a member, a range with its ends reversed holds nothing, and there are no escapes and no classes.
+ * The reading of [...] is that of Python's fnmatch, which is what the reference implementation uses: '!' negates,
+ * a ']' right after the opening (or the '!') is a member, a range with its ends reversed holds nothing, and there
+ * are no escapes and no classes.
  */
 #include "tuf/deleg.h"
 
@@ -15,8 +17,9 @@
 
 #define NO_CODE_POINT 0x80000000u
 
-/* The code point at @p, before @end, and its length. Metadata is UTF-8, checked when it was loaded; of other bytes, which a caller may look
- * for, each is a character of its own beyond all code points, so that none swallows what follows it or equals another. */
+/* The code point at @p, before @end, and its length. Metadata is UTF-8, checked when it was loaded; of other
+ * bytes, which a caller may look for, each is a character of its own beyond all code points, so that none
+ * swallows what follows it or equals another. */
 static uint32_t next_char(const char *p, const char *end, size_t *n)
 {
 	const unsigned char c = (unsigned char)*p;

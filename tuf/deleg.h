@@ -1,9 +1,11 @@
 /*
- * Which delegation covers a target path: path patterns, prefixes of the path's hash, and hash bins (specification 4.5, TAP 15). Pure.
+ * Which delegation covers a target path: path patterns, prefixes of the path's hash, and hash bins (specification
+ * 4.5, TAP 15). Pure.
  *
- * Patterns and paths are split at '/' and must have equally many parts. Within a part: '*' is any run of characters, '?' one character,
- * '[abc]', '[a-z]' and '[!a]' as in Python's fnmatch (a '[' without its ']' is itself), all else is literal, the backslash, braces
- * and a leading dot too. A character is a code point; case counts. Matching takes no more steps than pattern times path.
+ * Patterns and paths are split at '/' and must have equally many parts. Within a part: '*' is any run of
+ * characters, '?' one character, '[abc]', '[a-z]' and '[!a]' as in Python's fnmatch (a '[' without its ']' is
+ * itself), all else is literal, the backslash, braces and a leading dot too. A character is a code point; case
+ * counts. Matching takes no more steps than pattern times path.
  */
 #ifndef FLIPSIDE_TUF_DELEG_H
 #define FLIPSIDE_TUF_DELEG_H

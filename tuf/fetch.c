@@ -1,6 +1,7 @@
 /*
- * libcurl pushes, sources are pulled. A transfer is an easy handle on the fetcher's multi handle with a buffer between: the write
- * callback fills it and pauses the transfer when it is full, reading drains it and lets the transfer go on.
+ * libcurl pushes, sources are pulled. A transfer is an easy handle on the fetcher's multi handle with a buffer
+ * between: the write callback fills it and pauses the transfer when it is full, reading drains it and lets the
+ * transfer go on.
  *
  * Invariants:
  * - What a reader got stays: a stream goes on at the byte where it stopped, or fails.
@@ -51,8 +52,8 @@ static uint32_t idle_timeout_ms(const struct tuf_fetcher *f)
 }
 
 /*
- * Time counts only while somebody waits in here, so a slow reader is not taken for a slow server. Every window of one idle time-out has to
- * bring a minimum; a window that brought enough is followed by a new one.
+ * Time counts only while somebody waits in here, so a slow reader is not taken for a slow server. Every window of
+ * one idle time-out has to bring a minimum; a window that brought enough is followed by a new one.
  */
 static int slow_check(struct transfer *t, uint64_t waited_ms, struct err *e)
 {

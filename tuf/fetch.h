@@ -1,15 +1,16 @@
 /*
- * The one place that opens the network: https, http where allowed, and file:// URLs as pulled sources, over libcurl. Limits hold while
- * bytes arrive; redirects are few and never to another scheme; what ends a slow transfer is a minimum of bytes in a window of time, not
- * a total time. A fetcher keeps its connections between requests.
+ * The one place that opens the network: https, http where allowed, and file:// URLs as pulled sources, over
+ * libcurl. Limits hold while bytes arrive; redirects are few and never to another scheme; what ends a slow
+ * transfer is a minimum of bytes in a window of time, not a total time. A fetcher keeps its connections between
+ * requests.
  *
- * A transfer that breaks goes on where it stopped: the rest is asked for as a range, on condition that the file is still the same where the
- * server gives a strong ETag or a date. An answer must be exactly that range of a file of the same size; a server that sends the whole again
- * is read up to the point and not further believed. A file that was changed meanwhile is read anew only while nothing of it has been
- * handed out.
+ * A transfer that breaks goes on where it stopped: the rest is asked for as a range, on condition that the file
+ * is still the same where the server gives a strong ETag or a date. An answer must be exactly that range of a
+ * file of the same size; a server that sends the whole again is read up to the point and not further believed. A
+ * file that was changed meanwhile is read anew only while nothing of it has been handed out.
  *
- * A proxy of the environment (https_proxy, http_proxy, all_proxy) serves 127.0.0.1 and localhost too unless no_proxy names them: that is
- * curl's rule, and left as it is.
+ * A proxy of the environment (https_proxy, http_proxy, all_proxy) serves 127.0.0.1 and localhost too unless
+ * no_proxy names them: that is curl's rule, and left as it is.
  */
 #ifndef FLIPSIDE_TUF_FETCH_H
 #define FLIPSIDE_TUF_FETCH_H
@@ -69,11 +70,13 @@ DEFINE_CLEANUP(struct tuf_fetcher, tuf_fetcher_free);
  * tuf_fetch_open() - start a transfer
  * @f: outlives the source
  * @url: absolute; percent-encoded; sent as it is, no normalising of dots
- * @max_bytes: a body longer than this is ERR_FORMAT TUF_E_LIMIT, at once when the server announces it, else when it arrives
+ * @max_bytes: a body longer than this is ERR_FORMAT TUF_E_LIMIT, at once when the server announces it, else when
+ * it arrives
  * @what: names the file in messages; copied
- * Returns when the status is known; only 200 has a body. Return: 0 with a source for the body, which ends as the server says (a missing
- * length is no error: the caller checks what is due); -1: ERR_MISSING TUF_E_HTTP for 403, 404, 410 and a missing file, ERR_NETWORK
- * otherwise (message has URL without password, and status or cause), ERR_USAGE "url" for a scheme that is not allowed
+ * Returns when the status is known; only 200 has a body. Return: 0 with a source for the body, which ends as the
+ * server says (a missing length is no error: the caller checks what is due); -1: ERR_MISSING TUF_E_HTTP for 403,
+ * 404, 410 and a missing file, ERR_NETWORK otherwise (message has URL without password, and status or cause),
+ * ERR_USAGE "url" for a scheme that is not allowed
  */
 int tuf_fetch_open(struct tuf_fetcher *f, const char *url, uint64_t max_bytes, const char *what, struct source **out,
 		   struct err *e);
@@ -89,7 +92,8 @@ struct tuf_fetch_request {
 /* From @q->offset to the end of the file; with 0 the same as tuf_fetch_open(). */
 int tuf_fetch_open_range(struct tuf_fetcher *f, const struct tuf_fetch_request *q, struct source **out, struct err *e);
 
-/* A small file, whole, appended to @out, whose maximum bounds it too. Never put together from parts: after trouble it is read anew. */
+/* A small file, whole, appended to @out, whose maximum bounds it too. Never put together from parts: after
+ * trouble it is read anew. */
 int tuf_fetch_whole(struct tuf_fetcher *f, const struct tuf_fetch_request *q, struct buf *out, struct err *e);
 
 #endif

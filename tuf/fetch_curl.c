@@ -1,7 +1,9 @@
 /*
- * What curl is told, and what it tells back. The write callback fills the transfer's buffer and pauses the transfer when it is full.
+ * What curl is told, and what it tells back. The write callback fills the transfer's buffer and pauses the
+ * transfer when it is full.
  *
- * - Bytes of a body are in the buffer only if fetch_judge() found that they go on where the stream stands, and never more than the limit.
+ * - Bytes of a body are in the buffer only if fetch_judge() found that they go on where the stream stands, and
+ * never more than the limit.
  * - HTTP/1.1 only: over HTTP/2 curl takes in a paused stream's whole window, tens of megabytes.
  */
 #include <inttypes.h>
@@ -115,7 +117,8 @@ static CURLcode set_request(struct transfer *t, enum tuf_scheme scheme)
 	return r;
 }
 
-/* Curl fills its buffer, then waits until the average is right again: the buffer must not hold more than a second's worth. */
+/* Curl fills its buffer, then waits until the average is right again: the buffer must not hold more than a
+ * second's worth. */
 static CURLcode set_rate(struct transfer *t)
 {
 	const uint64_t rate = t->f->o.rate_limit;

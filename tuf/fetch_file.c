@@ -1,8 +1,8 @@
 /*
  * Opened by hand, not by curl, which can neither pause a local file nor tell a missing one from an unreadable one.
  *
- * Two customs meet here: a folder that a web server serves has decoded names, and one that tough reads by file:// has them as they stand
- * in the URL. So the decoded one is tried first, then the other.
+ * Two customs meet here: a folder that a web server serves has decoded names, and one that tough reads by file://
+ * has them as they stand in the URL. So the decoded one is tried first, then the other.
  */
 #include "tuf/fetch_file.h"
 

@@ -1,6 +1,6 @@
 /*
- * Only what is exact goes on: a range that begins elsewhere, or is of a file of another size, would put wrong bytes into the middle of a
- * stream. Digests above would find out, but only after the whole was written.
+ * Only what is exact goes on: a range that begins elsewhere, or is of a file of another size, would put wrong
+ * bytes into the middle of a stream. Digests above would find out, but only after the whole was written.
  */
 #include "tuf/fetch_head.h"
 

@@ -1,6 +1,7 @@
 /*
- * The head of an HTTP response, as far as a stream that may be resumed depends on it, and what such a response is to a stream that stands
- * at some byte. All pure. From: RFC 9110, sections 8.8 (validators), 13.1.5 (If-Range), 14 (ranges), 15.5.17 (416).
+ * The head of an HTTP response, as far as a stream that may be resumed depends on it, and what such a response is
+ * to a stream that stands at some byte. All pure. From: RFC 9110, sections 8.8 (validators), 13.1.5 (If-Range),
+ * 14 (ranges), 15.5.17 (416).
  */
 #ifndef FLIPSIDE_TUF_FETCH_HEAD_H
 #define FLIPSIDE_TUF_FETCH_HEAD_H

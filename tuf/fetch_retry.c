@@ -1,6 +1,6 @@
 /*
- * What a failed try means, and what comes after it. A stream goes on where it stopped, as often as it makes progress; it begins again from
- * the beginning only while nobody has seen a byte of it.
+ * What a failed try means, and what comes after it. A stream goes on where it stopped, as often as it makes
+ * progress; it begins again from the beginning only while nobody has seen a byte of it.
  */
 #include <inttypes.h>
 #include <time.h>

@@ -1,6 +1,7 @@
 /*
- * Any JSON has one canonical form or none: the same that the test repositories' own encoder makes, never longer than the text it is from, and
- * the same after the document was written in another layout. Where it is valid JSON itself, it stands for the same document.
+ * Any JSON has one canonical form or none: the same that the test repositories' own encoder makes, never longer
+ * than the text it is from, and the same after the document was written in another layout. Where it is valid JSON
+ * itself, it stands for the same document.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* A pattern, a line feed, a path. Besides not crashing and ending soon: what is true of a match stays true when both get the same further part, and
- * when each star is written twice. */
+/* A pattern, a line feed, a path. Besides not crashing and ending soon: what is true of a match stays true when
+ * both get the same further part, and when each star is written twice. */
 #include <stdlib.h>
 #include <string.h>
 

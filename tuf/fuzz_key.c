@@ -1,6 +1,6 @@
 /*
- * A line with a key object, a line with a signature in hex, and the message. What verifies does so each time, and with none of its neighbours:
- * another message, a longer signature, another key.
+ * A line with a key object, a line with a signature in hex, and the message. What verifies does so each time, and
+ * with none of its neighbours: another message, a longer signature, another key.
  */
 #include <stdlib.h>
 #include <string.h>

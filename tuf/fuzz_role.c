@@ -1,5 +1,6 @@
-/* Any file as each of the roles: a parser takes it and what comes out keeps its promises, or it is refused with a kind and a message that names
- * the file. Signatures would stop nearly everything, so they are not looked at here. */
+/* Any file as each of the roles: a parser takes it and what comes out keeps its promises, or it is refused with a
+ * kind and a message that names the file. Signatures would stop nearly everything, so they are not looked at
+ * here. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* Updates whose files are signed for real, whatever is in them: see fuzz_trusted.h. Two keys sign each file, so that thresholds count. */
+/* Updates whose files are signed for real, whatever is in them: see fuzz_trusted.h. Two keys sign each file, so
+ * that thresholds count. */
 #include <stdlib.h>
 #include <string.h>
 

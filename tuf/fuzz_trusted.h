@@ -1,4 +1,5 @@
-/* Several updates of one host in a row, from a text: what fuzz_trusted.c and fuzz_trusted_rules.c share. They differ in how files are signed. */
+/* Several updates of one host in a row, from a text: what fuzz_trusted.c and fuzz_trusted_rules.c share. They
+ * differ in how files are signed. */
 #ifndef FLIPSIDE_TUF_FUZZ_TRUSTED_H
 #define FLIPSIDE_TUF_FUZZ_TRUSTED_H
 
@@ -8,8 +9,8 @@
 
 #include "base/bytes.h"
 
-/* Puts the `signed` part @text into an envelope, appended to @out. A part with the member "!" is to be signed badly. Return: may the file be
- * accepted at all? */
+/* Puts the `signed` part @text into an envelope, appended to @out. A part with the member "!" is to be signed
+ * badly. Return: may the file be accepted at all? */
 typedef bool (*fuzz_sign_fn)(struct bytes text, struct buf *out);
 
 /*

@@ -1,6 +1,7 @@
 /*
- * Updates in which signatures always hold, so that a fuzzer reaches all that comes after them: see fuzz_trusted.h. This binary alone is linked
- * with --wrap=tuf_signed_verify; a file whose `signed` has the member "!" is refused there.
+ * Updates in which signatures always hold, so that a fuzzer reaches all that comes after them: see
+ * fuzz_trusted.h. This binary alone is linked with --wrap=tuf_signed_verify; a file whose `signed` has the member
+ * "!" is refused there.
  */
 #include <stdlib.h>
 

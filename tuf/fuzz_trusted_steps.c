@@ -1,7 +1,8 @@
 /*
- * What has to hold, whatever is served: a failure changes nothing and has a reason; a file that nobody has signed is never accepted; a root's
- * number goes up by one, all other numbers never go down from what was stored, unless keys have been rotated; what was once stored loads again
- * under the same root; snapshot and targets are of the version that the referring file has; nothing expired is trusted.
+ * What has to hold, whatever is served: a failure changes nothing and has a reason; a file that nobody has signed
+ * is never accepted; a root's number goes up by one, all other numbers never go down from what was stored, unless
+ * keys have been rotated; what was once stored loads again under the same root; snapshot and targets are of the
+ * version that the referring file has; nothing expired is trusted.
  */
 #include "tuf/fuzz_trusted.h"
 
@@ -406,7 +407,8 @@ static void step(struct host *h, char what, struct bytes text)
 		delegated(h, text);
 	else if (what == 'R' || (h->t && what && strchr("TSG", what)))
 		serve_file(h, what, text);
-	/* The store changes between two updates, and under the loaded file of the same one it would be a bad comparison. */
+	/* The store changes between two updates, and under the loaded file of the same one it would be a bad
+	 * comparison. */
 	else if (h->t && !h->roots_done && (what == 't' || what == 's'))
 		serve_file(h, what, text);
 	else if (h->t && what == 'F')

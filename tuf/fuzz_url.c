@@ -1,6 +1,6 @@
 /*
- * A base URL, a line feed, a name. A name becomes one segment (of a target: as many as it has slashes), from which it can be got back; what is
- * shown of a URL is short and has no password.
+ * A base URL, a line feed, a name. A name becomes one segment (of a target: as many as it has slashes), from
+ * which it can be got back; what is shown of a URL is short and has no password.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /*
- * Decoding and verifying public keys. PEM_read_bio and d2i_PUBKEY return whatever a text holds, so the kind, the curve and the size are
- * checked after decoding, against what `keytype` and `scheme` promise. A key that fails here is unusable, not an error: it can only take
- * away from a threshold, never add to it.
+ * Decoding and verifying public keys. PEM_read_bio and d2i_PUBKEY return whatever a text holds, so the kind, the
+ * curve and the size are checked after decoding, against what `keytype` and `scheme` promise. A key that fails
+ * here is unusable, not an error: it can only take away from a threshold, never add to it.
  *
- * The fingerprint hashes the key's numbers and not an encoding of it: one P-256 point has three spellings (PEM with a compressed or an
- * uncompressed point, hex), and all must count as one key.
+ * The fingerprint hashes the key's numbers and not an encoding of it: one P-256 point has three spellings (PEM
+ * with a compressed or an uncompressed point, hex), and all must count as one key.
  */
 #include "tuf/key.h"
 
@@ -126,8 +126,8 @@ static struct decoded decode_rsa(const char *text)
 	return (struct decoded){ pkey, NULL };
 }
 
-/* The older spelling: the uncompressed point as hex. Put behind the head of its SubjectPublicKeyInfo (RFC 5480 2), so that one decoder
- * checks that it lies on the curve. */
+/* The older spelling: the uncompressed point as hex. Put behind the head of its SubjectPublicKeyInfo (RFC 5480
+ * 2), so that one decoder checks that it lies on the curve. */
 static EVP_PKEY *decode_p256_point(const char *text)
 {
 	static const uint8_t head[] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,

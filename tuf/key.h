@@ -1,7 +1,8 @@
 /*
- * Public keys as TUF metadata carries them, and what they verify. A key that this program cannot use (unknown keytype or scheme, a
- * broken or too small key) is kept and never verifies anything, so that a repository can introduce a new scheme without cutting off
- * its clients. Keys are told apart by what they decode to, never by their key id, which is opaque text.
+ * Public keys as TUF metadata carries them, and what they verify. A key that this program cannot use (unknown
+ * keytype or scheme, a broken or too small key) is kept and never verifies anything, so that a repository can
+ * introduce a new scheme without cutting off its clients. Keys are told apart by what they decode to, never by
+ * their key id, which is opaque text.
  */
 #ifndef FLIPSIDE_TUF_KEY_H
 #define FLIPSIDE_TUF_KEY_H
@@ -44,7 +45,8 @@ enum tuf_key_kind tuf_key_kind(const struct tuf_key *k);
 /* Why a key is unusable, in a few words; "" for one that is usable. */
 const char *tuf_key_why(const struct tuf_key *k);
 
-/* SHA-256 of the decoded key's kind and numbers, the same for each of its spellings; of the canonical object if it is unusable. */
+/* SHA-256 of the decoded key's kind and numbers, the same for each of its spellings; of the canonical object if
+ * it is unusable. */
 const struct digest *tuf_key_fingerprint(const struct tuf_key *k);
 
 /**
@@ -54,7 +56,8 @@ const struct digest *tuf_key_fingerprint(const struct tuf_key *k);
  */
 bool tuf_key_verify(const struct tuf_key *k, struct bytes msg, struct bytes sig);
 
-/* The key id of specification 4.2.1: hex SHA-256 of the object's canonical form. Clients do not compare it; makers and lint do. */
+/* The key id of specification 4.2.1: hex SHA-256 of the object's canonical form. Clients do not compare it;
+ * makers and lint do. */
 int tuf_key_id(const json_t *key, char out[TUF_KEY_ID_BYTES], struct err *e);
 
 /* The keys of one file by id. Zero-initialised is an empty one. */

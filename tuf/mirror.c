@@ -1,6 +1,6 @@
 /*
- * A mirror that rests is not left out, only asked last: so the rest can save time and can never be what an update fails of, and with one
- * mirror it changes nothing.
+ * A mirror that rests is not left out, only asked last: so the rest can save time and can never be what an update
+ * fails of, and with one mirror it changes nothing.
  */
 #include "tuf/mirror.h"
 

@@ -5,10 +5,12 @@
 #include "base/json.h"
 #include "tuf/role.h"
 
-/* Puts the file's name in front, and makes the reasons of base/json.h the one of this folder, TUF_E_METADATA. Return: -1 */
+/* Puts the file's name in front, and makes the reasons of base/json.h the one of this folder, TUF_E_METADATA.
+ * Return: -1 */
 int tuf_parse_failed(struct err *e, const char *file);
 
-/* The readers below follow base/json.h: a failure sticks in @in. What they have allocated by then is in *@out, for the caller to free. */
+/* The readers below follow base/json.h: a failure sticks in @in. What they have allocated by then is in *@out,
+ * for the caller to free. */
 
 /* `version` and `expires` */
 void tuf_get_head(struct json_in *in, struct tuf_head *out);

@@ -1,6 +1,7 @@
 /*
- * The roles as typed values: what is in the `signed` part of root, timestamp, snapshot and targets files (specification 4.3 to 4.6).
- * A parser checks shape, ranges and limits; who signed a file and whether it may be used is the trusted set's matter (tuf/trusted.h).
+ * The roles as typed values: what is in the `signed` part of root, timestamp, snapshot and targets files
+ * (specification 4.3 to 4.6). A parser checks shape, ranges and limits; who signed a file and whether it may be
+ * used is the trusted set's matter (tuf/trusted.h).
  */
 #ifndef FLIPSIDE_TUF_ROLE_H
 #define FLIPSIDE_TUF_ROLE_H

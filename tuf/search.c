@@ -1,6 +1,7 @@
 /*
- * The stack holds the roles still to be seen, each with the delegator it was reached by; the top is next. A role is taken off only when
- * it has been loaded, so stepping again after a load finds it there. Visited roles are few (TUF_DELEGATIONS_MAX), so a list will do.
+ * The stack holds the roles still to be seen, each with the delegator it was reached by; the top is next. A role
+ * is taken off only when it has been loaded, so stepping again after a load finds it there. Visited roles are few
+ * (TUF_DELEGATIONS_MAX), so a list will do.
  */
 #include "tuf/search.h"
 

@@ -1,6 +1,7 @@
 /*
- * The search for a target through delegations (specification 5.6.7): pre-order, depth first, each role visited once, a terminating
- * delegation ends it, at most TUF_DELEGATIONS_MAX delegated roles. It does no I/O: it says which role it has to see next.
+ * The search for a target through delegations (specification 5.6.7): pre-order, depth first, each role visited
+ * once, a terminating delegation ends it, at most TUF_DELEGATIONS_MAX delegated roles. It does no I/O: it says
+ * which role it has to see next.
  *
  *	while ((r = tuf_search_step(s, &at, e)) == TUF_SEARCH_LOAD)
  *		fetch at.role, tuf_trusted_update_delegated(t, at.from, at.role, bytes, NULL, e); a failure ends the search
@@ -31,8 +32,9 @@ DEFINE_CLEANUP(struct tuf_search, tuf_search_free);
 
 /**
  * tuf_search_step() - go on
- * Return: TUF_SEARCH_LOAD, TUF_SEARCH_FOUND; -1: ERR_MISSING TUF_E_NO_TARGET no role lists it, or too many roles without finding it;
- * ERR_TRUST TUF_E_DELEGATION a role that the snapshot does not list; ERR_BUG a role asked for was not loaded; ERR_SYSTEM
+ * Return: TUF_SEARCH_LOAD, TUF_SEARCH_FOUND; -1: ERR_MISSING TUF_E_NO_TARGET no role lists it, or too many roles
+ * without finding it; ERR_TRUST TUF_E_DELEGATION a role that the snapshot does not list; ERR_BUG a role asked for
+ * was not loaded; ERR_SYSTEM
  */
 int tuf_search_step(struct tuf_search *s, struct tuf_search_at *at, struct err *e);
 

@@ -1,7 +1,8 @@
 /*
- * The canonical bytes come from the tree as it was parsed, before anything is turned into structures, so members that this program does
- * not know are covered as well. Signatures are kept by key id and looked up from the role's side: each key that a role lists is tried
- * once, whatever the file carries besides, so the work is bounded by the role and not by the file.
+ * The canonical bytes come from the tree as it was parsed, before anything is turned into structures, so members
+ * that this program does not know are covered as well. Signatures are kept by key id and looked up from the
+ * role's side: each key that a role lists is tried once, whatever the file carries besides, so the work is
+ * bounded by the role and not by the file.
  */
 #include "tuf/signed.h"
 
@@ -31,8 +32,9 @@ struct tuf_signed {
 	struct signature *sigs; /* ids ascending */
 };
 
-/* Objects and arrays of the entries that a file may have: a key has two, a signature one, a listed file two, a target three with its `custom`, a
- * delegation three; as many again of keys and signatures are for members that nobody knows. */
+/* Objects and arrays of the entries that a file may have: a key has two, a signature one, a listed file two, a
+ * target three with its `custom`, a delegation three; as many again of keys and signatures are for members that
+ * nobody knows. */
 #define KEYS_PARTS (4 * (TUF_KEYS_MAX + TUF_SIGNATURES_MAX))
 
 static const struct {
@@ -176,8 +178,9 @@ static int check_body(const struct tuf_signed *s, struct err *e)
 }
 
 /*
- * The text is parsed before any signature can be looked at, and "{}," becomes more than 200 bytes of memory: without this, a mirror that has no
- * key could make gigabytes of a targets file. Counts brackets and commas that are not in strings; what is no JSON is the parser's matter.
+ * The text is parsed before any signature can be looked at, and "{}," becomes more than 200 bytes of memory:
+ * without this, a mirror that has no key could make gigabytes of a targets file. Counts brackets and commas that
+ * are not in strings; what is no JSON is the parser's matter.
  */
 static int check_density(struct bytes in, enum tuf_type type, struct err *e)
 {

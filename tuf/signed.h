@@ -1,6 +1,7 @@
 /*
- * The envelope of every metadata file: {"signed": ..., "signatures": [...]}. Loads it, knows the bytes that signatures cover, and counts
- * good signatures by distinct keys against a threshold (specification 4.2.1, 5; TAP 12).
+ * The envelope of every metadata file: {"signed": ..., "signatures": [...]}. Loads it, knows the bytes that
+ * signatures cover, and counts good signatures by distinct keys against a threshold (specification 4.2.1, 5; TAP
+ * 12).
  */
 #ifndef FLIPSIDE_TUF_SIGNED_H
 #define FLIPSIDE_TUF_SIGNED_H
@@ -22,8 +23,8 @@ const char *tuf_type_name(enum tuf_type type);
 /* The largest file of this type that is looked at, in bytes. */
 size_t tuf_type_max_bytes(enum tuf_type type);
 
-/* The most objects and arrays in it, what its entries may have at most; and four times as many commas. Checked before the text is parsed, since
- * parsing takes many times its bytes and comes before any signature. */
+/* The most objects and arrays in it, what its entries may have at most; and four times as many commas. Checked
+ * before the text is parsed, since parsing takes many times its bytes and comes before any signature. */
 size_t tuf_type_max_parts(enum tuf_type type);
 #define TUF_COMMAS_PER_PART 4
 
@@ -49,7 +50,8 @@ struct tuf_signed;
 int tuf_signed_load(struct bytes in, enum tuf_type type, const char *file, struct tuf_signed **out, struct err *e);
 void tuf_signed_free(struct tuf_signed *s);
 
-/* The same without the canonical form, for bytes that are known to have been verified: tuf_signed_verify() is then ERR_BUG. */
+/* The same without the canonical form, for bytes that are known to have been verified: tuf_signed_verify() is
+ * then ERR_BUG. */
 int tuf_signed_load_verified(struct bytes in, enum tuf_type type, const char *file, struct tuf_signed **out, struct err *e);
 
 /* No signature will be looked at any more: frees the canonical form, which is as large as the file. */

@@ -1,7 +1,8 @@
 /*
- * A signer is a private key together with the public key object that a client will see. That object goes through the client's own
- * decoder when the signer is made, and each signature through the client's own verification before it is handed out: what no client
- * would accept is never made here, whatever a token or a damaged key file does.
+ * A signer is a private key together with the public key object that a client will see. That object goes through
+ * the client's own decoder when the signer is made, and each signature through the client's own verification
+ * before it is handed out: what no client would accept is never made here, whatever a token or a damaged key file
+ * does.
  */
 #include "tuf/signer.h"
 

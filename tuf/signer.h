@@ -1,6 +1,7 @@
 /*
- * Private keys: make, load, keep and sign with them. A library of its own (tuf-sign), so that a host's client has no code that signs.
- * Files and PKCS#11 tokens are opened by OpenSSL's store, so whatever that can open is a key here. Key material is wiped by OpenSSL.
+ * Private keys: make, load, keep and sign with them. A library of its own (tuf-sign), so that a host's client has
+ * no code that signs. Files and PKCS#11 tokens are opened by OpenSSL's store, so whatever that can open is a key
+ * here. Key material is wiped by OpenSSL.
  */
 #ifndef FLIPSIDE_TUF_SIGNER_H
 #define FLIPSIDE_TUF_SIGNER_H
@@ -42,11 +43,12 @@ typedef int (*tuf_passphrase_fn)(void *ctx, const char *what, char *out, size_t 
 
 /**
  * tuf_signer_load() - the one private key at @uri
- * @uri: path of a PEM or DER file (PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1), file: URI, or pkcs11: URI when a provider or the
+ * @uri: path of a PEM or DER file (PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1), file: URI, or pkcs11: URI when a
+ * provider or the
  *	 engine "pkcs11" serves it (the URI may have the PIN: it is not repeated in messages)
  * @ask: may be NULL: an encrypted key is then ERR_USAGE "passphrase"
- * Return: 0; -1: ERR_MISSING nothing there, ERR_USAGE "passphrase" a wrong one, ERR_FORMAT "key" no private key, several, or of
- * a kind that TUF_KEY_* has not, ERR_SYSTEM; or what @ask set
+ * Return: 0; -1: ERR_MISSING nothing there, ERR_USAGE "passphrase" a wrong one, ERR_FORMAT "key" no private key,
+ * several, or of a kind that TUF_KEY_* has not, ERR_SYSTEM; or what @ask set
  */
 int tuf_signer_load(const char *uri, tuf_passphrase_fn ask, void *ctx, struct tuf_signer **out, struct err *e);
 
@@ -58,7 +60,8 @@ int tuf_signer_load(const char *uri, tuf_passphrase_fn ask, void *ctx, struct tu
  */
 int tuf_signer_write_pem(const struct tuf_signer *s, int dir, const char *name, struct bytes passphrase, struct err *e);
 
-/* Appends the raw signature of @msg: ed25519 64 bytes, P-256 DER, RSA modulus length. ERR_SYSTEM when OpenSSL or a token refuses. */
+/* Appends the raw signature of @msg: ed25519 64 bytes, P-256 DER, RSA modulus length. ERR_SYSTEM when OpenSSL or
+ * a token refuses. */
 int tuf_signer_sign(const struct tuf_signer *s, struct bytes msg, struct buf *sig, struct err *e);
 
 enum tuf_key_kind tuf_signer_kind(const struct tuf_signer *s);

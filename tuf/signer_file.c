@@ -1,6 +1,7 @@
 /*
- * Private keys in files and tokens. OpenSSL's store opens whatever it has a loader for; the passphrase always goes through the caller's
- * function, because without one OpenSSL would ask at the terminal behind everybody's back.
+ * Private keys in files and tokens. OpenSSL's store opens whatever it has a loader for; the passphrase always
+ * goes through the caller's function, because without one OpenSSL would ask at the terminal behind everybody's
+ * back.
  */
 #include "tuf/signer.h"
 

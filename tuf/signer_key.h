@@ -8,10 +8,12 @@
 #include <openssl/evp.h>
 #include <openssl/ui.h>
 
-/* Takes @pkey over, on failure too (then it is freed). ERR_FORMAT "key" for a kind or size that no TUF key has. @what: for messages. */
+/* Takes @pkey over, on failure too (then it is freed). ERR_FORMAT "key" for a kind or size that no TUF key has.
+ * @what: for messages. */
 int tuf_signer_new(EVP_PKEY *pkey, const char *what, struct tuf_signer **out, struct err *e);
 
-/* The private key at a pkcs11: URI by OpenSSL's engine for them; NULL where there is no engine or no such key, told in OpenSSL's queue. */
+/* The private key at a pkcs11: URI by OpenSSL's engine for them; NULL where there is no engine or no such key,
+ * told in OpenSSL's queue. */
 EVP_PKEY *tuf_signer_engine_key(const char *uri, UI_METHOD *ui, void *ui_data);
 
 EVP_PKEY *tuf_signer_pkey(const struct tuf_signer *s);

@@ -1,7 +1,7 @@
 /*
- * Keys in PKCS#11 tokens where OpenSSL's store has no loader for them. A provider brings one; where there is none, OpenSSL's older way
- * still opens them: the engine "pkcs11" of libp11 (Debian: libengine-pkcs11-openssl). Its interface is deprecated and has no successor on
- * such systems, so it is used in this file only.
+ * Keys in PKCS#11 tokens where OpenSSL's store has no loader for them. A provider brings one; where there is
+ * none, OpenSSL's older way still opens them: the engine "pkcs11" of libp11 (Debian: libengine-pkcs11-openssl).
+ * Its interface is deprecated and has no successor on such systems, so it is used in this file only.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "tuf/signer_key.h"
@@ -14,7 +14,8 @@
 
 #ifndef OPENSSL_NO_ENGINE
 
-/* Keeps the engine's library in memory when OpenSSL lets go of it: libp11 has memory that nothing finds any more without it. */
+/* Keeps the engine's library in memory when OpenSSL lets go of it: libp11 has memory that nothing finds any more
+ * without it. */
 static void pin_library(const ENGINE *engine)
 {
 	ENGINE_GEN_INT_FUNC_PTR function = ENGINE_get_init_function(engine);

@@ -1,6 +1,7 @@
 /*
- * All writing is base/file's atomic replace, so a reader or a boot after a power cut sees each file old or new. The lock is the kernel's
- * and ends with the process; only its holder writes, so temporary files found at the opening belong to nobody.
+ * All writing is base/file's atomic replace, so a reader or a boot after a power cut sees each file old or new.
+ * The lock is the kernel's and ends with the process; only its holder writes, so temporary files found at the
+ * opening belong to nobody.
  */
 #include "tuf/store.h"
 

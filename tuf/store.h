@@ -1,10 +1,10 @@
 /*
- * The metadata store: a flat folder with the newest trusted file of each role, bytes exactly as received, under the role's plain name
- * without a version number: root.json, timestamp.json, a%2Fb.json. What is in it was trusted when it was stored; whether it still is has
- * to be decided anew by whoever loads it.
+ * The metadata store: a flat folder with the newest trusted file of each role, bytes exactly as received, under
+ * the role's plain name without a version number: root.json, timestamp.json, a%2Fb.json. What is in it was
+ * trusted when it was stored; whether it still is has to be decided anew by whoever loads it.
  *
- * Every file in the folder that ends in ".json" is metadata. Others: ".lock", notes "ROLE.note", and ".NAME.XXXXXX.tmp" of a write in
- * progress.
+ * Every file in the folder that ends in ".json" is metadata. Others: ".lock", notes "ROLE.note", and
+ * ".NAME.XXXXXX.tmp" of a write in progress.
  */
 #ifndef FLIPSIDE_TUF_STORE_H
 #define FLIPSIDE_TUF_STORE_H
@@ -49,7 +49,8 @@ struct tuf_stamp {
 /* Return: 0; -1: ERR_MISSING, ERR_SYSTEM */
 int tuf_store_stamp(const struct tuf_store *s, const char *role, struct tuf_stamp *out, struct err *e);
 
-/* A note on a role's file, kept beside it as "ROLE.note": whatever a client wants to remember. As load and save of the file. */
+/* A note on a role's file, kept beside it as "ROLE.note": whatever a client wants to remember. As load and save
+ * of the file. */
 int tuf_store_load_note(const struct tuf_store *s, const char *role, struct buf *out, struct err *e);
 int tuf_store_save_note(struct tuf_store *s, const char *role, struct bytes in, struct err *e);
 

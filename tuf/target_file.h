@@ -9,12 +9,14 @@
 #include "base/stream.h"
 #include "tuf/client.h"
 
-/* Whether @name in the directory @dir is a regular file with the target's length and every digest. Trouble with it means no. */
+/* Whether @name in the directory @dir is a regular file with the target's length and every digest. Trouble with
+ * it means no. */
 bool tuf_target_is_file(const struct tuf_target *t, int dir, const char *name);
 
 /**
  * tuf_target_to_file() - fetch a target into a file
- * @name: safe (file_name_is_safe()); the file appears under it, whole, verified and durable, or not at all; an older one stays until then
+ * @name: safe (file_name_is_safe()); the file appears under it, whole, verified and durable, or not at all; an
+ * older one stays until then
  * @seen: told the bytes that arrive, for progress; may be NULL
  * @stop: set: ERR_STATE "interrupted"; may be NULL
  * Return: 0; -1: as tuf_client_open_target() and its stream, ERR_SYSTEM

@@ -114,8 +114,9 @@ static void fifteen_roots(void **state)
 	world_remove(&w);
 }
 
-/* Three keys of which two have to sign. Each new root revokes the oldest key for a new one; in every second step one key is lost, so that
- * the one being revoked signs for the last time. The keys of timestamp change on the way as well. @bad: the root that is signed badly. */
+/* Three keys of which two have to sign. Each new root revokes the oldest key for a new one; in every second step
+ * one key is lost, so that the one being revoked signs for the last time. The keys of timestamp change on the way
+ * as well. @bad: the root that is signed badly. */
 static void publish_rotations(struct world *w, int bad)
 {
 	for (int i = 1; i <= 15; i++) {
@@ -291,7 +292,8 @@ static void damaged_stores_heal(void **state)
 
 static void openings(void **state)
 {
-	/* Versions of the root in the store and of the one given: 0 none, -1 one that is not signed by itself, -2 damaged. */
+	/* Versions of the root in the store and of the one given: 0 none, -1 one that is not signed by itself, -2
+	 * damaged. */
 	static const struct {
 		const char *name;
 		int stored, given, trusted; /* trusted 0: it fails */

@@ -1,7 +1,8 @@
 /*
- * Each attack on a client that has refreshed well once (the attacks of TUF specification 1.5.2, and what goes beyond), by a mirror that can
- * serve anything, or by who holds some of the keys. Each has to fail with its reason, and must leave the store as far as the honest part
- * reached: never behind, never with a byte of the rest. Then the honest repository comes back, and the client with it.
+ * Each attack on a client that has refreshed well once (the attacks of TUF specification 1.5.2, and what goes
+ * beyond), by a mirror that can serve anything, or by who holds some of the keys. Each has to fail with its
+ * reason, and must leave the store as far as the honest part reached: never behind, never with a byte of the
+ * rest. Then the honest repository comes back, and the client with it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -429,7 +430,8 @@ static void each_attack_fails_and_leaves_the_store_whole(void **state)
 	}
 }
 
-/* What an attacker could do to the store, by way of a failed refresh, must not stand in the way of the honest repository. */
+/* What an attacker could do to the store, by way of a failed refresh, must not stand in the way of the honest
+ * repository. */
 static void the_client_comes_back(void **state)
 {
 	static const int good[] = { 0, 1, 2, 3 };

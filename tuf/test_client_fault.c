@@ -1,6 +1,7 @@
 /*
- * Each call of the system and each allocation of a refresh fails once, and power is cut before each of them once: the refresh says so, the
- * store holds for each role the old file or the new, and the next refresh gets to the end.
+ * Each call of the system and each allocation of a refresh fails once, and power is cut before each of them once:
+ * the refresh says so, the store holds for each role the old file or the new, and the next refresh gets to the
+ * end.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -221,7 +222,8 @@ static void memory_runs_out(void **state)
 	tear_down(&w, &old);
 }
 
-/* A file that could not be read for want of memory or descriptors is no damaged one: the shipped root must not take its place. */
+/* A file that could not be read for want of memory or descriptors is no damaged one: the shipped root must not
+ * take its place. */
 static void trouble_never_takes_a_root_back(void **state)
 {
 	static const struct {

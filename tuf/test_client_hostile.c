@@ -1,6 +1,7 @@
 /*
- * Files that are signed well and hold what no file should, files damaged at each byte, and attacks by way of delegations and targets. Whoever holds
- * a key of one role must not bring down the client, reach beyond that role, or leave anything in the store.
+ * Files that are signed well and hold what no file should, files damaged at each byte, and attacks by way of
+ * delegations and targets. Whoever holds a key of one role must not bring down the client, reach beyond that
+ * role, or leave anything in the store.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,7 +171,8 @@ static void damaged_at_each_byte(void **state)
 	}
 }
 
-/* Attacks by who holds the key of a delegated role "d", which may say what "d/x" and "d/e/..." are; or by a mirror that holds its files. */
+/* Attacks by who holds the key of a delegated role "d", which may say what "d/x" and "d/e/..." are; or by a
+ * mirror that holds its files. */
 static const char *const d_paths[] = { "d/*", "d/e/*", NULL }, *const e_paths[] = { "d/e/*", "a.txt", NULL };
 
 static void delegate(struct world *w, const char *from, const char *name, const char *const *paths, int key)

@@ -1,4 +1,5 @@
-/* A refresh that relies on targets which an earlier one verified: when it does, when it must not, and that it never asks for more. */
+/* A refresh that relies on targets which an earlier one verified: when it does, when it must not, and that it
+ * never asks for more. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* Targets: lookup through delegations, names of requests, and every way in which the bytes can be other than the metadata says. */
+/* Targets: lookup through delegations, names of requests, and every way in which the bytes can be other than the
+ * metadata says. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -423,7 +424,8 @@ static void bad_delegated_roles_end_the_search(void **state)
 	}
 }
 
-/* One role, two delegators with different keys: what the first one's key signed is nothing for the second, stored or not. */
+/* One role, two delegators with different keys: what the first one's key signed is nothing for the second, stored
+ * or not. */
 static void a_role_is_verified_for_each_delegator(void **state)
 {
 	static const char *const x[] = { "x/*", NULL }, *const y[] = { "y/*", NULL };

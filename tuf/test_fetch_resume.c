@@ -256,7 +256,8 @@ static void breaks_anywhere(void **state)
 	free(body);
 }
 
-/* Without progress the retries end: with none at all, with too little, and with none behind the point where it always breaks. */
+/* Without progress the retries end: with none at all, with too little, and with none behind the point where it
+ * always breaks. */
 static void retries_without_progress_end(void **state)
 {
 	static const struct {

@@ -194,7 +194,8 @@ static void bend_type(struct tufrepo *r)
 	json_object_set_new(tufrepo_signed(r, "a"), "_type", json_string("a"));
 }
 
-/* A delegated role is held to the same rules as the top level; a failure ends the search, even if a later role has the target. */
+/* A delegated role is held to the same rules as the top level; a failure ends the search, even if a later role
+ * has the target. */
 static void test_bad_role(void **state)
 {
 	static const struct {
@@ -237,7 +238,8 @@ static void test_bad_role(void **state)
 	}
 }
 
-/* "c" is delegated to by "a" with one key and by "b" with another, and signed by a's alone. What was verified for "a" is not for "b". */
+/* "c" is delegated to by "a" with one key and by "b" with another, and signed by a's alone. What was verified for
+ * "a" is not for "b". */
 static void test_verdict_is_not_taken_over(void **state)
 {
 	static const char *const x[] = { "x", NULL }, *const y[] = { "y", NULL };

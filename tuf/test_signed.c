@@ -147,7 +147,8 @@ static void test_largest_files(void **state)
 	}
 }
 
-/* A document with this many objects and arrays and this many commas; three and one are the envelope's own, three commas the body's. */
+/* A document with this many objects and arrays and this many commas; three and one are the envelope's own, three
+ * commas the body's. */
 static int load_dense(enum tuf_type type, size_t n_parts, size_t n_commas, struct err *e)
 {
 	struct buf b = BUF_INIT(SIZE_MAX);

@@ -851,7 +851,8 @@ static void test_order_of_calls(void **state)
 	tufrepo_free(r);
 }
 
-/* Each file cut at each length, and each of its bytes changed, is refused and changes nothing; then the good one is taken. */
+/* Each file cut at each length, and each of its bytes changed, is refused and changes nothing; then the good one
+ * is taken. */
 static const struct {
 	const char *file;
 	int (*update)(struct tuf_trusted *t, struct bytes in, struct err *e);

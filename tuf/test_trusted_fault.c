@@ -1,4 +1,5 @@
-/* Memory runs out at each allocation of a whole update in turn: each time a failure that says so, and nothing leaked (the address sanitizer looks). */
+/* Memory runs out at each allocation of a whole update in turn: each time a failure that says so, and nothing
+ * leaked (the address sanitizer looks). */
 #include "test-fixtures/harness/case.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
- * The program, its main() called in this process under another name: each call of the system and each allocation of a download fails once,
- * power is cut before each call once. It ends with 0 and all that is due, or with 1 and a sentence; store and targets are the old ones or the
- * new, and the next run gets to the end. jansson allocates through the same counters here. OpenSSL and curl do not: their own allocations are
- * beyond these tests.
+ * The program, its main() called in this process under another name: each call of the system and each allocation
+ * of a download fails once, power is cut before each call once. It ends with 0 and all that is due, or with 1 and
+ * a sentence; store and targets are the old ones or the new, and the next run gets to the end. jansson allocates
+ * through the same counters here. OpenSSL and curl do not: their own allocations are beyond these tests.
  */
 #include <dirent.h>
 #include <errno.h>

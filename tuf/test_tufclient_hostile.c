@@ -1,6 +1,7 @@
 /*
- * What a mirror without any key can make the program spend: streams that do not end, and files as large and as dense as they may be, which are
- * parsed before a signature can be looked at. Each is refused, and the real program's peak memory is measured.
+ * What a mirror without any key can make the program spend: streams that do not end, and files as large and as
+ * dense as they may be, which are parsed before a signature can be looked at. Each is refused, and the real
+ * program's peak memory is measured.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,8 +30,8 @@
 #endif
 
 /*
- * The program, waiting for a word to begin. exec() counts the memory of the process before it too, so this is to be called while the test is small,
- * before it makes what the server gives.
+ * The program, waiting for a word to begin. exec() counts the memory of the process before it too, so this is to
+ * be called while the test is small, before it makes what the server gives.
  */
 struct waiting {
 	pid_t pid;
@@ -103,7 +104,8 @@ static const struct {
 	{ "root", "/metadata/2.root.json", TUF_ROOT_MAX_BYTES, 32 * MIB_KB, 32 * MIB_KB },
 	{ "timestamp", "/metadata/timestamp.json", TUF_TIMESTAMP_MAX_BYTES, 32 * MIB_KB, 32 * MIB_KB },
 	{ "snapshot", "/metadata/2.snapshot.json", TUF_SNAPSHOT_MAX_BYTES, 32 * MIB_KB, 64 * MIB_KB },
-	/* Where the snapshot lists no length, the file itself may be 32 MiB, and as many objects as 200,000 targets have. */
+	/* Where the snapshot lists no length, the file itself may be 32 MiB, and as many objects as 200,000
+	 * targets have. */
 	{ "targets", "/metadata/2.targets.json", TUF_TARGETS_MAX_BYTES, 64 * MIB_KB, 256 * MIB_KB },
 };
 

@@ -44,7 +44,8 @@ int64_t world_stored(const struct world *w, const char *file);
 /* True if that stored file is the one kept by the repository under @kept. */
 bool world_stored_is(const struct world *w, const char *file, const char *kept);
 
-/* Requests since the last call, each without "GET /", with blanks between: "metadata/2.root.json metadata/timestamp.json". */
+/* Requests since the last call, each without "GET /", with blanks between: "metadata/2.root.json
+ * metadata/timestamp.json". */
 const char *world_requests(struct world *w);
 
 /* A copy of a kept file, to be freed with buf_fini(). */

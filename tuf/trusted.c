@@ -1,10 +1,11 @@
 /*
- * The order of checks is that of specification 5.3 to 5.6: length and hashes of the raw bytes, envelope and _type, signatures, typed
- * values, version, rollback, expiry. A new value is built beside the old one and takes its place only after the last check, so a
- * failure changes nothing.
+ * The order of checks is that of specification 5.3 to 5.6: length and hashes of the raw bytes, envelope and
+ * _type, signatures, typed values, version, rollback, expiry. A new value is built beside the old one and takes
+ * its place only after the last check, so a failure changes nothing.
  *
- * A stored timestamp or snapshot has two uses. Signed by the keys that hold now, it is what a newer one is compared with, expired or
- * not. It is *final*, the one that counts from here on, only when it also passes what a fetched one would have to pass.
+ * A stored timestamp or snapshot has two uses. Signed by the keys that hold now, it is what a newer one is
+ * compared with, expired or not. It is *final*, the one that counts from here on, only when it also passes what a
+ * fetched one would have to pass.
  */
 #include "tuf/trusted.h"
 

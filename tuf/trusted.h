@@ -1,6 +1,7 @@
 /*
- * The trusted set: the rules of the client workflow (specification 5.3 to 5.6) over bytes that somebody else has fetched or read. It does
- * no I/O and knows no clock: bytes and a fixed time go in, verdicts come out. After any failure the set is as it was before the call.
+ * The trusted set: the rules of the client workflow (specification 5.3 to 5.6) over bytes that somebody else has
+ * fetched or read. It does no I/O and knows no clock: bytes and a fixed time go in, verdicts come out. After any
+ * failure the set is as it was before the call.
  *
  *	new(root) -> update_root()* -> root_done()
  *	-> [load_timestamp(stored)] -> update_timestamp(fetched)
@@ -41,14 +42,15 @@ int tuf_trusted_new(struct bytes root, int64_t now_sec, enum tuf_expiry expiry, 
 void tuf_trusted_free(struct tuf_trusted *t);
 DEFINE_CLEANUP(struct tuf_trusted, tuf_trusted_free);
 
-/* Specification 5.3: exactly one version up, signed by the thresholds of the present root and of its own. Store it at once. */
+/* Specification 5.3: exactly one version up, signed by the thresholds of the present root and of its own. Store
+ * it at once. */
 int tuf_trusted_update_root(struct tuf_trusted *t, struct bytes in, struct err *e);
 
 /* No more roots come: the last one must not have expired (TUF_E_EXPIRED). */
 int tuf_trusted_root_done(struct tuf_trusted *t, struct err *e);
 
-/* True if timestamp or snapshot have other keys or another threshold than in the first root: the stored files of both must then
- * be deleted (5.3.11, fast-forward recovery). */
+/* True if timestamp or snapshot have other keys or another threshold than in the first root: the stored files of
+ * both must then be deleted (5.3.11, fast-forward recovery). */
 bool tuf_trusted_keys_rotated(const struct tuf_trusted *t);
 
 /**
@@ -59,28 +61,32 @@ int tuf_trusted_load_timestamp(struct tuf_trusted *t, struct bytes in, struct er
 
 /**
  * tuf_trusted_update_timestamp() - a fetched one (5.4)
- * Return: 0: trusted, store it; TUF_SAME: of the version that was loaded, which stays trusted and stored and is valid still;
- * -1: ERR_TRUST TUF_E_TYPE, _THRESHOLD, _ROLLBACK (its own version or its snapshot's), _EXPIRED; ERR_FORMAT
+ * Return: 0: trusted, store it; TUF_SAME: of the version that was loaded, which stays trusted and stored and is
+ * valid still; -1: ERR_TRUST TUF_E_TYPE, _THRESHOLD, _ROLLBACK (its own version or its snapshot's), _EXPIRED;
+ * ERR_FORMAT
  */
 int tuf_trusted_update_timestamp(struct tuf_trusted *t, struct bytes in, struct err *e);
 
 /**
  * tuf_trusted_load_snapshot() - a stored one
- * Return: 0: it is the one due, nothing is to be fetched; TUF_STALE: signed, but another version than due, expired, or not of the
- * listed hashes: only what a newer one is compared with, and *e says why; -1: treat the stored file as absent
+ * Return: 0: it is the one due, nothing is to be fetched; TUF_STALE: signed, but another version than due,
+ * expired, or not of the listed hashes: only what a newer one is compared with, and *e says why; -1: treat the
+ * stored file as absent
  */
 int tuf_trusted_load_snapshot(struct tuf_trusted *t, struct bytes in, struct err *e);
 
-/* A fetched one (5.5). -1: TUF_E_LENGTH, _DIGEST, _TYPE, _THRESHOLD, _VERSION, _ROLLBACK (also a vanished role), _EXPIRED. */
+/* A fetched one (5.5). -1: TUF_E_LENGTH, _DIGEST, _TYPE, _THRESHOLD, _VERSION, _ROLLBACK (also a vanished role),
+ * _EXPIRED. */
 int tuf_trusted_update_snapshot(struct tuf_trusted *t, struct bytes in, struct err *e);
 
-/* Top-level targets, stored or fetched (5.6). Return: 0; TUF_SAME after tuf_trusted_rely(); -1: TUF_E_DELEGATION if the snapshot does not
- * list it, else as snapshot. */
+/* Top-level targets, stored or fetched (5.6). Return: 0; TUF_SAME after tuf_trusted_rely(); -1: TUF_E_DELEGATION
+ * if the snapshot does not list it, else as snapshot. */
 int tuf_trusted_update_targets(struct tuf_trusted *t, struct bytes in, struct err *e);
 
 /*
- * What an earlier run verified of the top-level targets, so that a large file is not verified again as long as nothing has changed. It is
- * the caller's to keep, where nobody can write who could not as well replace the trusted root.
+ * What an earlier run verified of the top-level targets, so that a large file is not verified again as long as
+ * nothing has changed. It is the caller's to keep, where nobody can write who could not as well replace the
+ * trusted root.
  */
 struct tuf_known_targets {
 	struct tuf_head head;
@@ -94,10 +100,12 @@ int tuf_trusted_know_targets(const struct tuf_trusted *t, struct bytes in, struc
 
 /**
  * tuf_trusted_rely() - take what is known for the top-level targets that are due, without their file for now
- * The root's targets keys and threshold must be those of then, and version, length, hashes and expiry what snapshot and time demand.
- * From then on tuf_trusted_targets_head() is known, and tuf_trusted_update_targets() takes the bytes of the known sha256 without
- * looking at their signatures again (TUF_SAME); any other bytes have to pass all checks.
- * Return: 0; -1: what is known does not hold here: ERR_TRUST TUF_E_THRESHOLD other keys, _VERSION, _LENGTH, _DIGEST, _EXPIRED; ERR_SYSTEM
+ * The root's targets keys and threshold must be those of then, and version, length, hashes and expiry what
+ * snapshot and time demand. From then on tuf_trusted_targets_head() is known, and tuf_trusted_update_targets()
+ * takes the bytes of the known sha256 without looking at their signatures again (TUF_SAME); any other bytes have
+ * to pass all checks.
+ * Return: 0; -1: what is known does not hold here: ERR_TRUST TUF_E_THRESHOLD other keys, _VERSION, _LENGTH,
+ * _DIGEST, _EXPIRED; ERR_SYSTEM
  */
 int tuf_trusted_rely(struct tuf_trusted *t, const struct tuf_known_targets *k, struct err *e);
 
@@ -106,9 +114,9 @@ const struct tuf_head *tuf_trusted_targets_head(const struct tuf_trusted *t);
 
 /**
  * tuf_trusted_update_delegated() - a delegated role, stored or fetched, as seen from one delegator
- * @from: the delegating role as this set handed it out: tuf_trusted_targets() or tuf_trusted_delegated()
- * The keys are those that @from gives to @role. A role reached from another delegator, or from another copy of the same one, has to
- * be given again: a verdict is never taken over.
+ * @from: the delegating role as this set handed it out: tuf_trusted_targets() or tuf_trusted_delegated() The keys
+ * are those that @from gives to @role. A role reached from another delegator, or from another copy of the same
+ * one, has to be given again: a verdict is never taken over.
  * @out: the role, owned by the set and valid as long as it; NULL if the caller does not want it
  */
 int tuf_trusted_update_delegated(struct tuf_trusted *t, const struct tuf_targets *from, const char *role, struct bytes in,
@@ -117,7 +125,8 @@ int tuf_trusted_update_delegated(struct tuf_trusted *t, const struct tuf_targets
 /* The role as verified against this very delegator; NULL if that has not happened. */
 const struct tuf_targets *tuf_trusted_delegated(const struct tuf_trusted *t, const struct tuf_targets *from, const char *role);
 
-/* The roles that are trusted now; NULL before they are (a timestamp or snapshot that was only loaded to compare is not). */
+/* The roles that are trusted now; NULL before they are (a timestamp or snapshot that was only loaded to compare
+ * is not). */
 const struct tuf_root *tuf_trusted_root(const struct tuf_trusted *t);
 const struct tuf_timestamp *tuf_trusted_timestamp(const struct tuf_trusted *t);
 const struct tuf_snapshot *tuf_trusted_snapshot(const struct tuf_trusted *t);
@@ -133,7 +142,8 @@ struct tuf_next {
  * tuf_trusted_next() - how to ask for the file of a role
  * @role: "root", "timestamp", "snapshot", "targets" or a delegated role; unencoded, without ".json"
  * Root is always numbered (the next version), timestamp never, the others when the root has consistent_snapshot.
- * Return: 0; -1: ERR_TRUST TUF_E_DELEGATION when the snapshot does not list the role, ERR_BUG before the referring file is trusted
+ * Return: 0; -1: ERR_TRUST TUF_E_DELEGATION when the snapshot does not list the role, ERR_BUG before the
+ * referring file is trusted
  */
 int tuf_trusted_next(const struct tuf_trusted *t, const char *role, struct tuf_next *out, struct err *e);
 

@@ -1,7 +1,8 @@
 /*
- * Relying on what an earlier run verified. What is remembered stands for one thing only: that the bytes of this sha256 bear signatures by
- * the threshold of these very keys. Everything that can change without the file changing is looked at anew each time: who has to sign,
- * which version and hashes the snapshot wants, and what time it is.
+ * Relying on what an earlier run verified. What is remembered stands for one thing only: that the bytes of this
+ * sha256 bear signatures by the threshold of these very keys. Everything that can change without the file
+ * changing is looked at anew each time: who has to sign, which version and hashes the snapshot wants, and what
+ * time it is.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* The inside of a trusted set: between trusted.c (root, timestamp, snapshot) and trusted_targets.c (targets and delegated roles). */
+/* The inside of a trusted set: between trusted.c (root, timestamp, snapshot) and trusted_targets.c (targets and
+ * delegated roles). */
 #ifndef FLIPSIDE_TUF_TRUSTED_SET_H
 #define FLIPSIDE_TUF_TRUSTED_SET_H
 
@@ -40,7 +41,8 @@ int tuf_check_listed(const struct tuf_meta *m, struct bytes in, const char *file
 /* Has @in the length and sha256 that are relied on? */
 bool tuf_is_known(const struct tuf_trusted *t, struct bytes in);
 
-/* The top-level targets from bytes that are known: signatures were verified before, and version and expiry must be those relied on. */
+/* The top-level targets from bytes that are known: signatures were verified before, and version and expiry must
+ * be those relied on. */
 int tuf_read_known_targets(const struct tuf_trusted *t, struct bytes in, struct tuf_targets **out, struct err *e);
 
 /* What the snapshot says of a role's file, whose name is written to @file; NULL with *e filled if it does not list it. */

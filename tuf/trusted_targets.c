@@ -1,6 +1,6 @@
 /*
- * Roles that list targets. They are never freed before the set is, so the address of a delegating role stands for "this very delegator"
- * in the table of delegated roles, and entries handed out stay valid.
+ * Roles that list targets. They are never freed before the set is, so the address of a delegating role stands for
+ * "this very delegator" in the table of delegated roles, and entries handed out stay valid.
  */
 #include "tuf/trusted.h"
 

@@ -1,6 +1,6 @@
 /*
- * tufclient: a TUF client for the shell. Every failure ends with status 1, whatever its kind: scripts and test suites that drive TUF
- * clients of several makers know only done and failed.
+ * tufclient: a TUF client for the shell. Every failure ends with status 1, whatever its kind: scripts and test
+ * suites that drive TUF clients of several makers know only done and failed.
  */
 #include "tuf/tufclient.h"
 

@@ -1,6 +1,6 @@
 /*
- * Targets lie flat in the target folder, under their percent-encoded paths, and appear there only whole and verified. One that is there
- * already, with the length and digests that are due, is not fetched again.
+ * Targets lie flat in the target folder, under their percent-encoded paths, and appear there only whole and
+ * verified. One that is there already, with the length and digests that are due, is not fetched again.
  */
 #include "tuf/tufclient.h"
 

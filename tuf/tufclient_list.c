@@ -1,6 +1,7 @@
 /*
- * The targets of the stored metadata, role by role. Delegated roles are in the store only if a lookup once led through them, so most are
- * told by their delegation alone; each role's own delegations are followed once, whoever else delegates to it.
+ * The targets of the stored metadata, role by role. Delegated roles are in the store only if a lookup once led
+ * through them, so most are told by their delegation alone; each role's own delegations are followed once,
+ * whoever else delegates to it.
  */
 #include "tuf/tufclient.h"
 

@@ -1,4 +1,5 @@
-/* The report of a whole repository folder. Failures are the answer, not the end of it, so they stand in it and only the status is 1. */
+/* The report of a whole repository folder. Failures are the answer, not the end of it, so they stand in it and
+ * only the status is 1. */
 #include "tuf/tufclient.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /*
- * URLs of a repository's files. They are put together as text and never resolved or normalised, so a name from metadata stays the one
- * path segment (or, for targets, the row of segments) that it is. All pure.
+ * URLs of a repository's files. They are put together as text and never resolved or normalised, so a name from
+ * metadata stays the one path segment (or, for targets, the row of segments) that it is. All pure.
  */
 #ifndef FLIPSIDE_TUF_URL_H
 #define FLIPSIDE_TUF_URL_H
@@ -44,7 +44,8 @@ int tuf_url_target(const char *base, const char *path, const char *hash, struct 
 
 /**
  * tuf_url_file_path() - append the local path of a file:// URL
- * Percent-decoded as a web server does it, but for an encoded slash, which stays %2F: it is part of a name, so a file name has it.
+ * Percent-decoded as a web server does it, but for an encoded slash, which stays %2F: it is part of a name, so a
+ * file name has it.
  * Return: 0; -1: ERR_USAGE "url" for another scheme, a host that is not this one, a query, %00 or a broken escape
  */
 int tuf_url_file_path(const char *url, struct buf *out, struct err *e);

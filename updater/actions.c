@@ -1,5 +1,6 @@
 /*
- * Every action is the same frame around its own work: lock, state from disk, note a fallback that the boot loader made, check, work, record.
+ * Every action is the same frame around its own work: lock, state from disk, note a fallback that the boot loader
+ * made, check, work, record.
  *
  * Order of an installation, and what a power cut leaves after each step:
  *	1 migrations and manifest cached	nothing has changed
@@ -160,8 +161,9 @@ static int record_history(struct action *a, const struct err *failed, struct err
 }
 
 /*
- * Writes down how the action ended. @ret and *@e are its result; they are handed on. A record that cannot be written never hides the
- * action's own failure, and never turns a success into one: the disk's bits are the truth.
+ * Writes down how the action ended. @ret and *@e are its result; they are handed on. A record that cannot be
+ * written never hides the action's own failure, and never turns a success into one: the disk's bits are the
+ * truth.
  */
 static int action_end(struct action *a, int ret, const struct err *e)
 {

@@ -1,7 +1,7 @@
 /*
- * The actions that change a host: refresh, prepare, install, activate, deactivate. Each takes the host's lock, checks that it is allowed in
- * the state that the disk bears out, does its work, and leaves the status and a line in the history, whether it succeeds or not.
- * Activating, deactivating and looking at the status need no network.
+ * The actions that change a host: refresh, prepare, install, activate, deactivate. Each takes the host's lock,
+ * checks that it is allowed in the state that the disk bears out, does its work, and leaves the status and a line
+ * in the history, whether it succeeds or not. Activating, deactivating and looking at the status need no network.
  */
 #ifndef FLIPSIDE_UPDATER_ACTIONS_H
 #define FLIPSIDE_UPDATER_ACTIONS_H
@@ -31,12 +31,15 @@ int action_prepare(struct host *h, const struct outlook_request *r, struct upd_i
 
 /**
  * action_install() - prepare, then write the inactive set, verify it, and stage it
- * Refused while an update is ready to boot (UPD_E_STATE), and while the running set could not boot again (UPD_E_NO_FALLBACK).
- * @image: what was chosen. Return: 0; ACTION_NOTHING; ACTION_ALREADY_STAGED; -1: the inactive set is at 0/0/0 if it was touched at all
+ * Refused while an update is ready to boot (UPD_E_STATE), and while the running set could not boot again
+ * (UPD_E_NO_FALLBACK).
+ * @image: what was chosen. Return: 0; ACTION_NOTHING; ACTION_ALREADY_STAGED; -1: the inactive set is at 0/0/0 if
+ * it was touched at all
  */
 int action_install(struct host *h, const struct outlook_request *r, struct upd_image *image, struct err *e);
 
-/* The staged set becomes next to boot. @image may be NULL. Return: 0; -1: ERR_STATE, ERR_MISSING UPD_E_NO_STAGED, ERR_SYSTEM */
+/* The staged set becomes next to boot. @image may be NULL. Return: 0; -1: ERR_STATE, ERR_MISSING UPD_E_NO_STAGED,
+ * ERR_SYSTEM */
 int action_activate(struct host *h, struct upd_image *image, struct err *e);
 
 /* Undoes action_activate(): the running set is next to boot, and the staged one stays staged. Return: as above */

@@ -1,6 +1,7 @@
 /*
- * Each file appears under its name only when its whole content was verified and is on stable storage (tuf_target_to_file()), so a power cut
- * leaves files that are right and files that are missing, never others. Old files go last.
+ * Each file appears under its name only when its whole content was verified and is on stable storage
+ * (tuf_target_to_file()), so a power cut leaves files that are right and files that are missing, never others.
+ * Old files go last.
  */
 #include "updater/cache.h"
 

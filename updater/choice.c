@@ -1,6 +1,7 @@
 /*
- * The rules of choice, each a question about one update. Two passes: the first gives every update its verdict by itself ("wanted" being
- * provisional), the second, from the highest version down, lets the first wanted one be chosen.
+ * The rules of choice, each a question about one update. Two passes: the first gives every update its verdict by
+ * itself ("wanted" being provisional), the second, from the highest version down, lets the first wanted one be
+ * chosen.
  */
 #include "updater/choice.h"
 

@@ -1,6 +1,6 @@
 /*
- * The choice: which update of a manifest this host takes now, and for every other one why not. Pure: all that matters comes in, nothing
- * is looked up.
+ * The choice: which update of a manifest this host takes now, and for every other one why not. Pure: all that
+ * matters comes in, nothing is looked up.
  *
  * From: bottlerocket-os updog (applicable updates, version lock, recall by max_version); ranges and `current` are ours.
  */
@@ -31,7 +31,8 @@ struct version_lock {
 	char text[VERSION_BYTES]; /* as written */
 };
 
-/* "latest", "current", a version or a range "1.2.x", "1.x", both with an optional leading v. Return: 0; -1 ERR_FORMAT "version-lock" */
+/* "latest", "current", a version or a range "1.2.x", "1.x", both with an optional leading v. Return: 0; -1
+ * ERR_FORMAT "version-lock" */
 int version_lock_parse(const char *s, struct version_lock *out, struct err *e);
 
 struct choice_input {
@@ -81,11 +82,12 @@ struct choice {
 /**
  * choice_make() - judge every update of the manifest and take at most one
  *
- * Applicable are updates of our variant and arch, not above their own max_version, whose wave is open for us (or waves are ignored).
- * Forced: the applicable one of exactly that version, up, down or the running one. Locked to a version: that one, up or down, unless it runs.
- * Locked to a range: the highest in it that is above the running version, or any (the highest) if the running version is outside of the
- * range. Else, from the highest down, the first that is above the running version or whose max_version is below it (recall: a
- * lowered max_version makes hosts above it step down).
+ * Applicable are updates of our variant and arch, not above their own max_version, whose wave is open for us (or
+ * waves are ignored). Forced: the applicable one of exactly that version, up, down or the running one. Locked to
+ * a version: that one, up or down, unless it runs. Locked to a range: the highest in it that is above the running
+ * version, or any (the highest) if the running version is outside of the range. Else, from the highest down, the
+ * first that is above the running version or whose max_version is below it (recall: a lowered max_version makes
+ * hosts above it step down).
  * Return: 0, also when none is chosen; -1: ERR_SYSTEM
  */
 int choice_make(const struct choice_input *in, struct choice *out, struct err *e);

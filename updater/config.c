@@ -1,7 +1,8 @@
 /*
- * Reading configuration: each file is bounded, read whole, and fed line by line to inih, which finds sections and keys. Our line reader
- * counts the lines for messages, refuses what inih would split or join silently (long lines, indented continuation), and stops at
- * the first bad value. Values go into the struct one by one over the defaults, so a later file wins by being later.
+ * Reading configuration: each file is bounded, read whole, and fed line by line to inih, which finds sections and
+ * keys. Our line reader counts the lines for messages, refuses what inih would split or join silently (long
+ * lines, indented continuation), and stops at the first bad value. Values go into the struct one by one over the
+ * defaults, so a later file wins by being later.
  */
 #include "updater/config.h"
 
@@ -167,8 +168,8 @@ static int take_key(void *ctx, const char *section, const char *name, const char
 }
 
 /*
- * inih's line buffer is 200 bytes unless its settings, process-wide variables, say otherwise: too short for a URL. They are set to the same
- * constants before every use, and nothing else in a process uses inih.
+ * inih's line buffer is 200 bytes unless its settings, process-wide variables, say otherwise: too short for a
+ * URL. They are set to the same constants before every use, and nothing else in a process uses inih.
  */
 static void set_up_inih(void)
 {

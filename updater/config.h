@@ -1,8 +1,10 @@
 /*
- * Configuration: /etc/flipside/flipside.conf and the drop-ins in flipside.conf.d/, INI as in systemd units. One table of keys serves the
- * parser, the printing of what is in force, and the man page. Keys are named as in updog.toml where that has them.
+ * Configuration: /etc/flipside/flipside.conf and the drop-ins in flipside.conf.d/, INI as in systemd units. One
+ * table of keys serves the parser, the printing of what is in force, and the man page. Keys are named as in
+ * updog.toml where that has them.
  *
- * A later file wins over an earlier one, key by key. An unknown key or section is a warning, a bad value an error with file and line.
+ * A later file wins over an earlier one, key by key. An unknown key or section is a warning, a bad value an error
+ * with file and line.
  */
 #ifndef FLIPSIDE_UPDATER_CONFIG_H
 #define FLIPSIDE_UPDATER_CONFIG_H
@@ -81,13 +83,16 @@ struct config {
 
 /**
  * config_load() - read the main file and its drop-ins
- * @path: main file; NULL: CONFIG_FILE, then every *.conf in CONFIG_FILE.d in the byte order of names. A @path that is given replaces
+ * @path: main file; NULL: CONFIG_FILE, then every *.conf in CONFIG_FILE.d in the byte order of names. A @path
+ * that is given replaces
  *        both and must be there; CONFIG_FILE may be missing.
- * Return: 0 with *@out for the caller to config_free(); -1: ERR_FORMAT CONFIG_E_CONFIG ("FILE:LINE: KEY: RULE"), ERR_MISSING, ERR_SYSTEM
+ * Return: 0 with *@out for the caller to config_free(); -1: ERR_FORMAT CONFIG_E_CONFIG ("FILE:LINE: KEY: RULE"),
+ * ERR_MISSING, ERR_SYSTEM
  */
 int config_load(const char *path, struct config **out, struct err *e);
 
-/* The same with the main file (may be missing) and folder of drop-ins (may be missing) given; for tests and images mounted elsewhere. */
+/* The same with the main file (may be missing) and folder of drop-ins (may be missing) given; for tests and
+ * images mounted elsewhere. */
 int config_load_from(const char *main_path, const char *dropin_dir, struct config **out, struct err *e);
 
 /* One text over the defaults; @file names it in messages. */
@@ -100,14 +105,16 @@ DEFINE_CLEANUP(struct config, config_free);
 int config_print(const struct config *c, struct buf *out, struct err *e);
 
 /*
- * Both base URLs are there, of as many mirrors, and none is plain http unless that is allowed. ERR_FORMAT CONFIG_E_CONFIG naming the key.
+ * Both base URLs are there, of as many mirrors, and none is plain http unless that is allowed. ERR_FORMAT
+ * CONFIG_E_CONFIG naming the key.
  */
 int config_check_repository(const struct config *c, struct err *e);
 
 /* The configured seed, else config_seed_of_machine() of the file @machine_id_path ("/etc/machine-id"). Return: 0; -1 */
 int config_seed(const struct config *c, const char *machine_id_path, uint32_t *out, struct err *e);
 
-/* Pure: the first 8 bytes, big-endian, of the SHA-256 of the id's 32 lower-case hex digits, modulo 2048. ERR_FORMAT for another form. */
+/* Pure: the first 8 bytes, big-endian, of the SHA-256 of the id's 32 lower-case hex digits, modulo 2048.
+ * ERR_FORMAT for another form. */
 int config_seed_of_machine(const char *machine_id, uint32_t *out, struct err *e);
 
 #endif

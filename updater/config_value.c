@@ -1,4 +1,5 @@
-/* One function for each type of value. A rule that is broken is told as the rule, so that the message says what would be right. */
+/* One function for each type of value. A rule that is broken is told as the rule, so that the message says what
+ * would be right. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

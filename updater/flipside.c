@@ -1,6 +1,6 @@
 /*
- * flipside: the operator's command line. It reads options, runs one action and prints its answer; what an update is and when it is
- * allowed is decided in actions.c. Words, options and outputs are updog's where that has them.
+ * flipside: the operator's command line. It reads options, runs one action and prints its answer; what an update
+ * is and when it is allowed is decided in actions.c. Words, options and outputs are updog's where that has them.
  */
 #include <errno.h>
 #include <signal.h>

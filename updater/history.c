@@ -1,7 +1,8 @@
 /*
- * The history file. A line counts once its line feed is on the disk; what stands behind the last line feed was torn by a power cut (or a
- * full disk) and belongs to nobody. So appending looks at the end first: if it is whole and there is room, the line is appended and
- * flushed; else the file is replaced by what is whole and fits, with the new line. A power cut
+ * The history file. A line counts once its line feed is on the disk; what stands behind the last line feed was
+ * torn by a power cut (or a full disk) and belongs to nobody. So appending looks at the end first: if it is whole
+ * and there is room, the line is appended and flushed; else the file is replaced by what is whole and fits, with
+ * the new line. A power cut
  *	during the append: the old lines, and perhaps a torn one, or the new one whole;
  *	during the replacement: the old file or the new, whole.
  */

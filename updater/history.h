@@ -1,6 +1,6 @@
 /*
- * The history: one line of JSON for each action, with its result, the versions and the trust it rested on. Append-only, durable, bounded.
- * A line that a power cut tore is not read, and the next append mends the file.
+ * The history: one line of JSON for each action, with its result, the versions and the trust it rested on.
+ * Append-only, durable, bounded. A line that a power cut tore is not read, and the next append mends the file.
  */
 #ifndef FLIPSIDE_UPDATER_HISTORY_H
 #define FLIPSIDE_UPDATER_HISTORY_H

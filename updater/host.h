@@ -1,6 +1,6 @@
 /*
- * This host: its configuration, what runs on it, where its state lies, and how its repository and its disk are opened. What an action
- * stands on; opened once in main.
+ * This host: its configuration, what runs on it, where its state lies, and how its repository and its disk are
+ * opened. What an action stands on; opened once in main.
  */
 #ifndef FLIPSIDE_UPDATER_HOST_H
 #define FLIPSIDE_UPDATER_HOST_H
@@ -55,10 +55,12 @@ int host_lock(struct host *h, uint32_t wait_ms, struct err *e);
 /* The partition table, read anew; the caller's. */
 int host_open_table(const struct host *h, struct part_table **out, struct err *e);
 
-/* The repository's client, not refreshed, with the trusted root that the image ships; the caller's, to be freed before @h. */
+/* The repository's client, not refreshed, with the trusted root that the image ships; the caller's, to be freed
+ * before @h. */
 int host_open_repo(struct host *h, struct tuf_client **out, struct err *e);
 
-/* Query parameters of every request from now on, sorted by name as updog sends them; none if send_query is off. NULLs are left out. */
+/* Query parameters of every request from now on, sorted by name as updog sends them; none if send_query is off.
+ * NULLs are left out. */
 void host_set_query(struct host *h, uint32_t seed, const char *target, const char *migrations);
 
 /* What a record keeps of the trust a decision rested on. */

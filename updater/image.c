@@ -1,8 +1,9 @@
 /*
- * fetch (length and digest of the target) -> unpack -> exact size -> hash tree or digest of the content -> partition, all at once
- * (updater/pipeline.h). What reaches the partition is
- * not trusted while it is written; the set's bits stand at 0/0/0 from before the first byte until the caller, after the proof, says otherwise.
- * So a failure or a power cut at any point leaves a set that cannot boot and a running set that was never touched.
+ * fetch (length and digest of the target) -> unpack -> exact size -> hash tree or digest of the content ->
+ * partition, all at once (updater/pipeline.h). What reaches the partition is
+ * not trusted while it is written; the set's bits stand at 0/0/0 from before the first byte until the caller,
+ * after the proof, says otherwise. So a failure or a power cut at any point leaves a set that cannot boot and a
+ * running set that was never touched.
  */
 #include "updater/image.h"
 
@@ -94,7 +95,8 @@ int image_check(const struct image_job *job, struct err *e)
 		(src) = top_;                                                                                          \
 	} while (0)
 
-/* From the repository, still packed. Receiving and the target's digest get a thread of their own where there are several. */
+/* From the repository, still packed. Receiving and the target's digest get a thread of their own where there are
+ * several. */
 static int open_image(const struct image_job *job, const struct tuf_target *t, struct source **out, struct err *e)
 {
 	CLEANUP(source_free_p) struct source *src = NULL;
@@ -158,7 +160,8 @@ static int judge_root_hash(const struct image_job *job, const struct digest *roo
 	return 0;
 }
 
-/* The root image, and from the same bytes the hash partition, which the signed parameters and root hash fix to the last bit. */
+/* The root image, and from the same bytes the hash partition, which the signed parameters and root hash fix to
+ * the last bit. */
 static int write_root_and_hash(const struct image_job *job, struct image_proof *proof, struct err *e)
 {
 	const struct verity_params *verity = &job->update->verity;
@@ -214,8 +217,8 @@ static int prove_digest(const struct image_job *job, enum part_role r, const str
 }
 
 /*
- * The tree's parameters: as signed in the manifest; a repository without them vouches for the hash image as a whole, so then they are
- * read from its superblock, after the partition was found to hold that image.
+ * The tree's parameters: as signed in the manifest; a repository without them vouches for the hash image as a
+ * whole, so then they are read from its superblock, after the partition was found to hold that image.
  */
 static int verity_params_of(const struct image_job *job, const struct image_proof *proof, int fd, uint64_t offset,
 			    struct verity_params *out, struct err *e)

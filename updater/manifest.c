@@ -1,6 +1,6 @@
 /*
- * The manifest in memory. Invariants, which the parser establishes and the editors keep: waves rise by seed, steps by their versions, no
- * two of either are the same, and every string is owned by the manifest.
+ * The manifest in memory. Invariants, which the parser establishes and the editors keep: waves rise by seed,
+ * steps by their versions, no two of either are the same, and every string is owned by the manifest.
  */
 #include "updater/manifest.h"
 

@@ -1,6 +1,7 @@
 /*
- * manifest.json: which versions a repository offers, to whom, from when, and which migrations lie between them. Bottlerocket's format
- * (bottlerocket-os update_metadata); our own members ("verity", "sizes") are additions that others ignore.
+ * manifest.json: which versions a repository offers, to whom, from when, and which migrations lie between them.
+ * Bottlerocket's format (bottlerocket-os update_metadata); our own members ("verity", "sizes") are additions that
+ * others ignore.
  */
 #ifndef FLIPSIDE_UPDATER_MANIFEST_H
 #define FLIPSIDE_UPDATER_MANIFEST_H
@@ -75,8 +76,8 @@ int manifest_new(struct manifest **out, struct err *e);
 
 /**
  * manifest_migrations() - the target names of the migrations between two versions, in the order they are to be run
- * Always found from the lower to the higher version: at each point the step with the highest end at or below the goal (greedy, as
- * Bottlerocket's); for a downgrade the list is reversed. Pure.
+ * Always found from the lower to the higher version: at each point the step with the highest end at or below the
+ * goal (greedy, as Bottlerocket's); for a downgrade the list is reversed. Pure.
  * @names: array of @n borrowed strings, freed by the caller with free(); NULL when @n is 0
  * Return: 0; -1: ERR_MISSING "migration" naming the version from which no step leads on
  */

@@ -1,6 +1,7 @@
 /*
- * manifest.json from a stranger: bounded, then every field by its rule. Members that we do not know are left alone, because an older
- * client must read a newer manifest (a downgrade does just that); what we need and do not find is an error.
+ * manifest.json from a stranger: bounded, then every field by its rule. Members that we do not know are left
+ * alone, because an older client must read a newer manifest (a downgrade does just that); what we need and do not
+ * find is an error.
  */
 #include "updater/manifest.h"
 

@@ -1,7 +1,8 @@
 /*
- * The way from one version to another through the manifest's steps. Greedy as Bottlerocket's: from where we are, the step that ends
- * highest without passing the goal; a dead end is an error, there is no going back. Every step taken goes up, so the walk ends after at
- * most as many steps as there are; steps that lead down or nowhere are never taken.
+ * The way from one version to another through the manifest's steps. Greedy as Bottlerocket's: from where we are,
+ * the step that ends highest without passing the goal; a dead end is an error, there is no going back. Every step
+ * taken goes up, so the walk ends after at most as many steps as there are; steps that lead down or nowhere are
+ * never taken.
  */
 #include "updater/manifest.h"
 

@@ -1,4 +1,5 @@
-/* A manifest as Bottlerocket's tools write it. Members go in by the order of their table; our own come last, where they are there at all. */
+/* A manifest as Bottlerocket's tools write it. Members go in by the order of their table; our own come last,
+ * where they are there at all. */
 #include "updater/manifest.h"
 
 #include <stdio.h>

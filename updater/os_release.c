@@ -1,4 +1,5 @@
-/* os-release(5) line by line. Only the names we want are unquoted; the others need not even be well-formed, for they are not ours to judge. */
+/* os-release(5) line by line. Only the names we want are unquoted; the others need not even be well-formed, for
+ * they are not ours to judge. */
 #include "updater/os_release.h"
 
 #include <fcntl.h>
@@ -45,7 +46,8 @@ static bool quoted_part(struct unquoter *u, char quote)
 	return true;
 }
 
-/* As a shell reads an assignment: quoted and bare parts one after the other; a bare blank would end the word, so it is refused. */
+/* As a shell reads an assignment: quoted and bare parts one after the other; a bare blank would end the word, so
+ * it is refused. */
 static bool unquote(struct bytes value, char out[OS_RELEASE_VALUE_BYTES])
 {
 	struct unquoter u = { .p = (const char *)value.p, .end = (const char *)value.p + value.n, .out = out };

@@ -22,8 +22,9 @@ struct os_release {
 /**
  * os_release_parse() - read the text of an os-release file
  * @arch: of the machine as uname(2) names it: x86_64, aarch64
- * Values are unquoted as a shell would: single quotes, double quotes with \ before $ " ` \, and backslashes outside of quotes; nothing is
- * expanded. Of a name given twice the last counts. Other names are not looked into. VERSION_ID (a semver) and VARIANT_ID are required.
+ * Values are unquoted as a shell would: single quotes, double quotes with \ before $ " ` \, and backslashes
+ * outside of quotes; nothing is expanded. Of a name given twice the last counts. Other names are not looked into.
+ * VERSION_ID (a semver) and VARIANT_ID are required.
  * Return: 0; -1: ERR_FORMAT OS_E_RELEASE with line or name
  */
 int os_release_parse(struct bytes text, const char *arch, struct os_release *out, struct err *e);

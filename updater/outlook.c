@@ -1,4 +1,5 @@
-/* Refresh, read, choose: in this order, with the time fixed at the start of the process, so that one run sees one moment. */
+/* Refresh, read, choose: in this order, with the time fixed at the start of the process, so that one run sees one
+ * moment. */
 #include "updater/outlook.h"
 
 #include <stdlib.h>

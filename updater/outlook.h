@@ -1,5 +1,5 @@
-/* The outlook: what the repository offers this host now, and what it would take. A refresh and a choice; changes nothing but the
- * metadata store. */
+/* The outlook: what the repository offers this host now, and what it would take. A refresh and a choice; changes
+ * nothing but the metadata store. */
 #ifndef FLIPSIDE_UPDATER_OUTLOOK_H
 #define FLIPSIDE_UPDATER_OUTLOOK_H
 

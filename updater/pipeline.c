@@ -1,7 +1,8 @@
 /*
- * Filled by the caller's thread (fetching or reading back), unpacked and leaf digests made by any worker, and in order: write, whole digest,
- * tree. A stream whose frames cannot be unpacked one by one is unpacked while filling. A piece that is no whole number of the tree's blocks,
- * or begins amid one, is left to the tree in order. Writing comes after hashing for each piece, so what a later check makes of its digests is known first.
+ * Filled by the caller's thread (fetching or reading back), unpacked and leaf digests made by any worker, and in
+ * order: write, whole digest, tree. A stream whose frames cannot be unpacked one by one is unpacked while
+ * filling. A piece that is no whole number of the tree's blocks, or begins amid one, is left to the tree in
+ * order. Writing comes after hashing for each piece, so what a later check makes of its digests is known first.
  */
 #include "updater/pipeline.h"
 
@@ -198,8 +199,8 @@ static size_t leaf_bytes(const struct verity_params *v)
 }
 
 /*
- * Damage shows here before the source has seen its end: if the rest of the source fails, by its digest say, that was the cause. A stream
- * that is unpacked as one has looked already.
+ * Damage shows here before the source has seen its end: if the rest of the source fails, by its digest say, that
+ * was the cause. A stream that is unpacked as one has looked already.
  */
 static int find_cause(struct run *r, struct err *e)
 {

@@ -1,6 +1,7 @@
 /*
- * The two passes over an image, each with its stages side by side on several threads (base/workers.h): packed bytes unpacked to a partition, hashed
- * on their way; and a partition read back and hashed again. What the hashes must be is the caller's to say.
+ * The two passes over an image, each with its stages side by side on several threads (base/workers.h): packed
+ * bytes unpacked to a partition, hashed on their way; and a partition read back and hashed again. What the hashes
+ * must be is the caller's to say.
  */
 #ifndef FLIPSIDE_UPDATER_PIPELINE_H
 #define FLIPSIDE_UPDATER_PIPELINE_H
@@ -37,10 +38,11 @@ struct pipeline_sums {
 
 /**
  * pipeline_run() - all of @from through hashes and writer
- * zstd in frames of at most 1 MiB that tell their size is unpacked by the workers, a frame each; all else by the calling thread.
- * The memory is workers_n_pieces() buffers of 1 MiB with their leaf digests, and as much again for packed frames, whatever the image's size;
- * the result does not depend on the number of workers.
- * Return: 0 with *@out; -1: what @from, @emit and the writer say; as unpack_new(); ERR_TRUST "length" when the unpacked bytes are not
+ * zstd in frames of at most 1 MiB that tell their size is unpacked by the workers, a frame each; all else by the
+ * calling thread. The memory is workers_n_pieces() buffers of 1 MiB with their leaf digests, and as much again
+ * for packed frames, whatever the image's size; the result does not depend on the number of workers.
+ * Return: 0 with *@out; -1: what @from, @emit and the writer say; as unpack_new(); ERR_TRUST "length" when the
+ * unpacked bytes are not
  * @length; ERR_FORMAT PART_E_VERITY when the bytes are not as many as the tree
  * stands for; ERR_STATE "interrupted"; ERR_SYSTEM
  */

@@ -1,6 +1,6 @@
 /*
- * signpost: the boot bits by hand and from units. Words, preconditions and output are Bottlerocket's; every change holds the lock that
- * updates hold, so that no unit flips bits under an update's feet.
+ * signpost: the boot bits by hand and from units. Words, preconditions and output are Bottlerocket's; every
+ * change holds the lock that updates hold, so that no unit flips bits under an update's feet.
  */
 #include <signal.h>
 #include <stdio.h>

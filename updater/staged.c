@@ -1,4 +1,5 @@
-/* The staged record as JSON, and its file. A record that cannot be read is as good as none: then nobody vouches for the set. */
+/* The staged record as JSON, and its file. A record that cannot be read is as good as none: then nobody vouches
+ * for the set. */
 #include "updater/staged.h"
 
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /*
- * The record of what is staged: which image was written to the inactive set, the digests of the targets that it came from, the root hash
- * it was verified against, and the trust that this rested on. It is stored before the set may boot and removed before the set is
- * written again, so bits without a record mean that nobody vouches for the content.
+ * The record of what is staged: which image was written to the inactive set, the digests of the targets that it
+ * came from, the root hash it was verified against, and the trust that this rested on. It is stored before the
+ * set may boot and removed before the set is written again, so bits without a record mean that nobody vouches for
+ * the content.
  */
 #ifndef FLIPSIDE_UPDATER_STAGED_H
 #define FLIPSIDE_UPDATER_STAGED_H

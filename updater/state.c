@@ -1,4 +1,5 @@
-/* The state machine as a table: for each command the states it may start in, and what it needs. The rest is where it leads. */
+/* The state machine as a table: for each command the states it may start in, and what it needs. The rest is where
+ * it leads. */
 #include "updater/state.h"
 
 #include <string.h>

@@ -1,8 +1,10 @@
 /*
- * The update state machine: what a command may do in which state, and where it leads. Pure. The state shown is what the disk bears
- * out: the bits of the inactive set and the record of what was staged, so it survives a reboot and a lost status file.
+ * The update state machine: what a command may do in which state, and where it leads. Pure. The state shown is
+ * what the disk bears out: the bits of the inactive set and the record of what was staged, so it survives a
+ * reboot and a lost status file.
  *
- * From: bottlerocket-os thar-be-updates; different on purpose: a failed prepare never leaves Staged, because the set was cleared.
+ * From: bottlerocket-os thar-be-updates; different on purpose: a failed prepare never leaves Staged, because the
+ * set was cleared.
  */
 #ifndef FLIPSIDE_UPDATER_STATE_H
 #define FLIPSIDE_UPDATER_STATE_H
@@ -28,7 +30,8 @@ bool upd_command_parse(const char *s, enum upd_command *out);
 
 /**
  * upd_state_check() - may the command start?
- * Refresh: always. Prepare: Available or Staged, and an update is chosen. Activate: Staged, deactivate: Ready, and there is a staged image.
+ * Refresh: always. Prepare: Available or Staged, and an update is chosen. Activate: Staged, deactivate: Ready,
+ * and there is a staged image.
  * Return: 0; -1: ERR_STATE UPD_E_STATE, ERR_MISSING UPD_E_NO_CHOSEN or UPD_E_NO_STAGED
  */
 int upd_state_check(enum upd_state s, enum upd_command c, bool has_chosen, bool has_staged, struct err *e);
@@ -50,8 +53,8 @@ int upd_state_step(enum upd_state s, enum upd_command c, bool ok, bool has_chose
  * @inactive_is_next: the boot selector would start the inactive set now
  * @has_staged:       a record tells what was verified there
  * @has_chosen:       a refresh has chosen an update
- * Ready: next to boot. Staged: 0/t/0 with tries left, and the record; without a record nobody vouches for what is there. Else Available or
- * Idle, by @has_chosen.
+ * Ready: next to boot. Staged: 0/t/0 with tries left, and the record; without a record nobody vouches for what is
+ * there. Else Available or Idle, by @has_chosen.
  */
 enum upd_state upd_state_from_disk(struct gpt_bits inactive, bool inactive_is_next, bool has_staged, bool has_chosen);
 

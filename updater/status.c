@@ -1,4 +1,5 @@
-/* The status in memory and its file. A damaged file is told and counts as absent: the disk, not this file, says what is staged. */
+/* The status in memory and its file. A damaged file is told and counts as absent: the disk, not this file, says
+ * what is staged. */
 #include "updater/status.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
  * The status document: what orchestrators read to follow an update, and the file it lives in between commands.
  *
- * From: bottlerocket-os API, GET /updates/status: six members that are always there, null where there is nothing. Ours is "staged_image",
- * and others ignore it.
+ * From: bottlerocket-os API, GET /updates/status: six members that are always there, null where there is nothing.
+ * Ours is "staged_image", and others ignore it.
  */
 #ifndef FLIPSIDE_UPDATER_STATUS_H
 #define FLIPSIDE_UPDATER_STATUS_H
@@ -74,7 +74,8 @@ int status_parse(struct bytes json, struct status **out, struct err *e);
 
 /**
  * status_load() - from STATUS_FILE in the directory @dir (a descriptor)
- * Return: 0; STATUS_ABSENT when there is none, or when it is damaged (then a warning is logged): *@out is status_new()'s; -1 ERR_SYSTEM
+ * Return: 0; STATUS_ABSENT when there is none, or when it is damaged (then a warning is logged): *@out is
+ * status_new()'s; -1 ERR_SYSTEM
  */
 #define STATUS_ABSENT 1
 int status_load(int dir, struct status **out, struct err *e);

@@ -1,6 +1,6 @@
 /*
- * The status document's form. Writing and reading are kept side by side, member by member, in the document's order; what an orchestrator
- * reads and what we read back is the same text.
+ * The status document's form. Writing and reading are kept side by side, member by member, in the document's
+ * order; what an orchestrator reads and what we read back is the same text.
  */
 #include "updater/status.h"
 

@@ -112,7 +112,8 @@ static void test_append_and_read(void **state)
 	assert_true(n == 0 && !list);
 }
 
-/* A file of two lines cut at every byte: whole lines are read, the next append mends the end, and nothing whole is lost. */
+/* A file of two lines cut at every byte: whole lines are read, the next append mends the end, and nothing whole
+ * is lost. */
 static void test_cut(void **state)
 {
 	struct buf text = BUF_INIT(HISTORY_MAX_BYTES);

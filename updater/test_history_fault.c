@@ -1,4 +1,5 @@
-/* Every call that can fail, fails once: the history then holds the old lines, and perhaps the new one, and never loses a whole line. */
+/* Every call that can fail, fails once: the history then holds the old lines, and perhaps the new one, and never
+ * loses a whole line. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

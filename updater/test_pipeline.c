@@ -1,4 +1,5 @@
-/* One pass with hashes and tree: the same for any number of workers and any packing; damage, wrong lengths and stops end it with their cause. */
+/* One pass with hashes and tree: the same for any number of workers and any packing; damage, wrong lengths and
+ * stops end it with their cause. */
 #include "updater/pipeline.h"
 
 #include <stdlib.h>

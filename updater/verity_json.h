@@ -7,8 +7,8 @@
 #include "partitions/verity.h"
 
 /*
- * {"algorithm": "sha256", "data_block_size": 4096, "hash_block_size": 4096, "data_blocks": 1000, "salt": "00ff" or "", "uuid":
- * "8-4-4-4-12", "root_hash": "..."}, all required.
+ * {"algorithm": "sha256", "data_block_size": 4096, "hash_block_size": 4096, "data_blocks": 1000, "salt": "00ff"
+ * or "", "uuid": "8-4-4-4-12", "root_hash": "..."}, all required.
  */
 
 /* Reads the members of @in, which fails on the first that is wrong; outputs then hold nothing of use. */

@@ -1,6 +1,6 @@
 /*
- * Wave arithmetic in whole seconds. Times come from RFC 3339 text, so they lie within the years 1 to 9999 and a span times 2048 fits
- * easily; a span beyond that, which only a caller's mistake can make, counts as none.
+ * Wave arithmetic in whole seconds. Times come from RFC 3339 text, so they lie within the years 1 to 9999 and a
+ * span times 2048 fits easily; a span beyond that, which only a caller's mistake can make, counts as none.
  */
 #include "updater/wave.h"
 

@@ -1,6 +1,6 @@
 /*
- * A reader for the one form of TOML that wave policies have, line by line. What is not exactly that form is refused, so that a policy
- * never means less than its author thought.
+ * A reader for the one form of TOML that wave policies have, line by line. What is not exactly that form is
+ * refused, so that a policy never means less than its author thought.
  */
 #include "updater/wave_policy.h"
 

@@ -1,6 +1,6 @@
 /*
- * Wave policies: how a release is to spread over a fleet, as release engineers write it ("after 4 hours, 5 percent"), and its conversion
- * into the waves of a manifest.
+ * Wave policies: how a release is to spread over a fleet, as release engineers write it ("after 4 hours, 5
+ * percent"), and its conversion into the waves of a manifest.
  *
  * From: bottlerocket-os updata's wave files (an array of tables in TOML) and its set-waves.
  */
@@ -35,19 +35,21 @@ struct wave_policy {
  *	start_after = '1 hour'
  *	fleet_percentage = 1
  *
- * Both keys in every table, in any order, nothing else; strings in single or double quotes without escapes. Times and percentages must
- * rise strictly and the last percentage is 100.
+ * Both keys in every table, in any order, nothing else; strings in single or double quotes without escapes. Times
+ * and percentages must rise strictly and the last percentage is 100.
  * Return: 0; -1: ERR_FORMAT WAVE_E_POLICY with the line
  */
 int wave_policy_parse(struct bytes text, struct wave_policy *out, struct err *e);
 
-/* A policy by name: "default", "accelerated", "slow-roll", "ohno" (the four that Bottlerocket ships). ERR_MISSING for another name. */
+/* A policy by name: "default", "accelerated", "slow-roll", "ohno" (the four that Bottlerocket ships). ERR_MISSING
+ * for another name. */
 int wave_policy_preset(const char *name, struct wave_policy *out, struct err *e);
 
 /**
  * wave_policy_apply() - replace the waves of @u by those of @p for a release that starts at @start_sec
- * A step's key is the percentage of the step *before* it (0 for the first), times 2048 in single precision and cut off, so the last
- * percentage never becomes a key. Return: 0; -1: ERR_FORMAT WAVE_E_POLICY (times beyond int64), ERR_SYSTEM; @u is unchanged
+ * A step's key is the percentage of the step *before* it (0 for the first), times 2048 in single precision and
+ * cut off, so the last percentage never becomes a key. Return: 0; -1: ERR_FORMAT WAVE_E_POLICY (times beyond
+ * int64), ERR_SYSTEM; @u is unchanged
  */
 int wave_policy_apply(const struct wave_policy *p, int64_t start_sec, struct manifest_update *u, struct err *e);
 

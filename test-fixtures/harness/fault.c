@@ -1,6 +1,6 @@
 /*
- * The linker's --wrap=f sends calls of f to __wrap_f and calls of __real_f to f. The counters are atomic because the image
- * pipeline allocates in several threads.
+ * The linker's --wrap=f sends calls of f to __wrap_f and calls of __real_f to f. The counters are atomic because
+ * the image pipeline allocates in several threads.
  */
 #include "test-fixtures/harness/fault.h"
 

@@ -1,6 +1,6 @@
 /*
- * Calls that fail on demand. Linked with fault_dep, the functions of base/sys.h and the allocator count their calls, and the
- * N-th of a kind fails:
+ * Calls that fail on demand. Linked with fault_dep, the functions of base/sys.h and the allocator count their
+ * calls, and the N-th of a kind fails:
  *
  *	for (unsigned int nth = 1;; nth++) {
  *		... bring the disk to the old state ...
@@ -11,7 +11,8 @@
  *		... r is -1, e is set, the disk holds the old state or the new, no descriptor leaked ...
  *	}
  *
- * Only calls that cross objects are reached, so a function of base/sys.h that fails is never one that the C library calls.
+ * Only calls that cross objects are reached, so a function of base/sys.h that fails is never one that the C
+ * library calls.
  */
 #ifndef FLIPSIDE_TEST_FIXTURES_FAULT_H
 #define FLIPSIDE_TEST_FIXTURES_FAULT_H

@@ -1,6 +1,7 @@
 /*
- * Runs a fuzz target without an engine: each file of the directories given, whole, cut at each length and with each byte
- * changed; with "-n N" before the directories at N places of a file only, for targets that take long. Every input is a block of exactly its size, so that the address sanitizer and valgrind see a read beyond it.
+ * Runs a fuzz target without an engine: each file of the directories given, whole, cut at each length and with
+ * each byte changed; with "-n N" before the directories at N places of a file only, for targets that take long.
+ * Every input is a block of exactly its size, so that the address sanitizer and valgrind see a read beyond it.
  */
 #include <dirent.h>
 #include <stdbool.h>

@@ -1,4 +1,5 @@
-/* The sectors and their sums. Invariant: now differs from durable in the sectors listed in changed, and sums are those of the hashes. */
+/* The sectors and their sums. Invariant: now differs from durable in the sectors listed in changed, and sums are
+ * those of the hashes. */
 #include "test-fixtures/powercut/cutdisk.h"
 
 #include <fcntl.h>

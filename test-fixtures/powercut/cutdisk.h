@@ -1,6 +1,7 @@
 /*
- * Disks as a cut leaves them, without copying one: a disk is an array of pointers to sectors, into the image that the recording began with
- * or into the log. Putting a sector down is one assignment, and a sum of hashes over each region tells whether anything changed.
+ * Disks as a cut leaves them, without copying one: a disk is an array of pointers to sectors, into the image that
+ * the recording began with or into the log. Putting a sector down is one assignment, and a sum of hashes over
+ * each region tells whether anything changed.
  */
 #ifndef FLIPSIDE_TEST_FIXTURES_CUTDISK_H
 #define FLIPSIDE_TEST_FIXTURES_CUTDISK_H

@@ -24,7 +24,8 @@ int cut_events_parse(struct bytes log, struct cut_events *out, struct err *e);
 void cut_events_fini(struct cut_events *v);
 
 /*
- * Makes a fault: "NAME:N". Commits are the changes of the partition table, counted from 0; each is four writes with a flush after each.
+ * Makes a fault: "NAME:N". Commits are the changes of the partition table, counted from 0; each is four writes
+ * with a flush after each.
  *
  *	between:N	the flush between the two copies of commit N is left out
  *	last:N		the last flush of commit N is left out

@@ -1,6 +1,7 @@
 /*
- * Content is compared with the images that were published, bit for bit, and with the root hash by our own verity; veritysetup and sgdisk judge
- * a sample, in the driver. A set's content is judged once for each content, by the sum of its sectors' hashes.
+ * Content is compared with the images that were published, bit for bit, and with the root hash by our own verity;
+ * veritysetup and sgdisk judge a sample, in the driver. A set's content is judged once for each content, by the
+ * sum of its sectors' hashes.
  */
 #include "test-fixtures/powercut/cutjudge.h"
 

@@ -1,6 +1,6 @@
 /*
- * The judge of one state of the disk and of the files beside it. It knows from the driver's marks which program runs, from which set, and
- * which states are legal until the next mark.
+ * The judge of one state of the disk and of the files beside it. It knows from the driver's marks which program
+ * runs, from which set, and which states are legal until the next mark.
  */
 #ifndef FLIPSIDE_TEST_FIXTURES_CUTJUDGE_H
 #define FLIPSIDE_TEST_FIXTURES_CUTJUDGE_H
@@ -21,7 +21,8 @@ struct judge_version {
 	struct digest root_hash;
 };
 
-/* The bits of both sets, the version that each holds whole (-1: any content), and what the staged record must say (-1: anything). */
+/* The bits of both sets, the version that each holds whole (-1: any content), and what the staged record must say
+ * (-1: anything). */
 struct judge_legal {
 	struct gpt_bits bits[PART_N_SETS];
 	int version[PART_N_SETS];
@@ -47,8 +48,8 @@ struct judge {
 int judge_add_version(struct judge *j, const char *dir, struct err *e);
 
 /*
- * A mark: "STEP RUNNING" with RUNNING A, B or -, then a line for each legal state: bits and version of A, bits and version
- * of B, record: "2/0/1 1.0.0 0/1/0 1.1.0 B:1.1.0".
+ * A mark: "STEP RUNNING" with RUNNING A, B or -, then a line for each legal state: bits and version of A, bits
+ * and version of B, record: "2/0/1 1.0.0 0/1/0 1.1.0 B:1.1.0".
  */
 int judge_mark(struct judge *j, struct bytes text, struct err *e);
 

@@ -1,9 +1,10 @@
 /*
- * The log of a recording: what the programs asked of one disk and of the files beside it, in order. record.c writes it, from inside
- * the programs; the driver adds marks between them; the replayer reads it.
+ * The log of a recording: what the programs asked of one disk and of the files beside it, in order. record.c
+ * writes it, from inside the programs; the driver adds marks between them; the replayer reads it.
  *
- * A write and a flush have a beginning and an end of their own, because they may overlap in a program with threads: a write may reach the
- * disk from its beginning on, and a flush vouches only for writes that had ended when it began, and only when it has ended.
+ * A write and a flush have a beginning and an end of their own, because they may overlap in a program with
+ * threads: a write may reach the disk from its beginning on, and a flush vouches only for writes that had ended
+ * when it began, and only when it has ended.
  */
 #ifndef FLIPSIDE_TEST_FIXTURES_CUTLOG_H
 #define FLIPSIDE_TEST_FIXTURES_CUTLOG_H

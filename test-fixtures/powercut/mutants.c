@@ -1,15 +1,15 @@
 /*
- * Wrong builds of the recorded programs, one by each MUTANT_ name, to show that the replayer finds real mistakes and not only edited
- * logs. The faults are put under the program's own objects by the linker's --wrap and by the recorder, so that no shipped file knows
- * of them.
+ * Wrong builds of the recorded programs, one by each MUTANT_ name, to show that the replayer finds real mistakes
+ * and not only edited logs. The faults are put under the program's own objects by the linker's --wrap and by the
+ * recorder, so that no shipped file knows of them.
  *
  *	PRIMARY_FIRST	the copy of the partition table that is in force is written first, the other one after it
  *	TABLE_UNFLUSHED	the partition table is written without any flush
  *	DATA_UNFLUSHED	what is written to the partitions is never flushed
  *	FLIP_FIRST	a set is marked as valid first, and its content flushed after that
  *
- * The last two are harmless where all data goes past the page cache: then the table's own first flush covers it, before any header says
- * that the set is valid. So they are recorded without O_DIRECT.
+ * The last two are harmless where all data goes past the page cache: then the table's own first flush covers it,
+ * before any header says that the set is valid. So they are recorded without O_DIRECT.
  */
 #include <unistd.h>
 

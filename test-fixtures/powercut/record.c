@@ -1,7 +1,7 @@
 /*
- * The recorder: the programs of this tree, linked with --wrap for the calls of base/sys.h, write down what they do to one disk. All
- * writes to disks go through base/sys.h, so nothing is missed; that it is so is tested too: the replayed log must give the disk that the
- * programs left, byte for byte.
+ * The recorder: the programs of this tree, linked with --wrap for the calls of base/sys.h, write down what they
+ * do to one disk. All writes to disks go through base/sys.h, so nothing is missed; that it is so is tested too:
+ * the replayed log must give the disk that the programs left, byte for byte.
  *
  * Every process appends to the same log; ids are made of the process and a counter. A recording that cannot go on ends
  * the program: a log with a hole would prove nothing.

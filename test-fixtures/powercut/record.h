@@ -9,7 +9,8 @@
 
 #define NAME_MAX_BYTES 256
 
-/* A wrong build has it: true for a flush of the disk that is said to be done, and is not. Called under the recorder's lock. */
+/* A wrong build has it: true for a flush of the disk that is said to be done, and is not. Called under the
+ * recorder's lock. */
 bool record_drops_flush(int fd) __attribute__((weak));
 
 /* Another descriptor of the same open file, for the same build; only under the lock. */

@@ -1,13 +1,15 @@
 /*
  * replay_cuts DISK LOG VERSION-FOLDER...: every state in which a power cut could have left the disk, judged.
  *
- * What is assumed of a disk: a flush that has ended made all writes durable that had ended when it began; a flush through one open file
- * does so for what other files wrote only if that went past the page cache. Of all other writes any 512-byte sectors may be down, in any order.
- * Names of files become durable in their order, with the flush of their folder at the latest.
+ * What is assumed of a disk: a flush that has ended made all writes durable that had ended when it began; a flush
+ * through one open file does so for what other files wrote only if that went past the page cache. Of all other
+ * writes any 512-byte sectors may be down, in any order. Names of files become durable in their order, with the
+ * flush of their folder at the latest.
  *
- * States are looked at before each flush takes effect, at each mark, and at the end: what a cut between two writes leaves
- * is among them, as the writes after it may be missing. Of pending writes all subsets are taken (up to EXHAUSTIVE_MAX, else prefixes,
- * single ones, all but one, and random ones), then subsets of their sectors in the same way.
+ * States are looked at before each flush takes effect, at each mark, and at the end: what a cut between two
+ * writes leaves is among them, as the writes after it may be missing. Of pending writes all subsets are taken (up
+ * to EXHAUSTIVE_MAX, else prefixes, single ones, all but one, and random ones), then subsets of their sectors in
+ * the same way.
  */
 #include <fcntl.h>
 #include <inttypes.h>
