@@ -182,9 +182,8 @@ static int check_body(const struct tuf_signed *s, struct err *e)
  * without this, a mirror that has no key could make gigabytes of a targets file. Counts brackets and commas that
  * are not in strings; what is no JSON is the parser's matter.
  */
-static int check_density(struct bytes in, enum tuf_type type, struct err *e)
+int tuf_check_parts(struct bytes in, size_t max, struct err *e)
 {
-	const size_t max = types[type].max_parts;
 	size_t n_parts = 0, n_commas = 0;
 	bool in_string = false;
 
@@ -212,7 +211,7 @@ static int load(struct tuf_signed *s, struct bytes in, bool with_canon, struct e
 	if (in.n > tuf_type_max_bytes(s->type))
 		return err_set(e, ERR_FORMAT, TUF_E_LIMIT, "%zu bytes, more than %zu", in.n,
 			       tuf_type_max_bytes(s->type));
-	if (check_density(in, s->type, e) < 0 || json_load_bytes(in, &s->doc, e) < 0)
+	if (tuf_check_parts(in, types[s->type].max_parts, e) < 0 || json_load_bytes(in, &s->doc, e) < 0)
 		return -1;
 	struct json_in doc = json_in_object(s->doc, "", e);
 	const struct json_in body = json_get_object(&doc, "signed");

@@ -28,6 +28,10 @@ size_t tuf_type_max_bytes(enum tuf_type type);
 size_t tuf_type_max_parts(enum tuf_type type);
 #define TUF_COMMAS_PER_PART 4
 
+/* Whether a JSON text has at most @max objects and arrays, and commas in proportion. Return: 0; -1: ERR_FORMAT
+ * TUF_E_LIMIT */
+int tuf_check_parts(struct bytes in, size_t max, struct err *e);
+
 /* What vouches for a role: any @threshold distinct keys out of these. */
 struct tuf_role_keys {
 	size_t n_ids;

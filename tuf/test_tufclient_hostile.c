@@ -103,10 +103,8 @@ static const struct {
 } files[] = {
 	{ "root", "/metadata/2.root.json", TUF_ROOT_MAX_BYTES, 32 * MIB_KB, 32 * MIB_KB },
 	{ "timestamp", "/metadata/timestamp.json", TUF_TIMESTAMP_MAX_BYTES, 32 * MIB_KB, 32 * MIB_KB },
-	{ "snapshot", "/metadata/2.snapshot.json", TUF_SNAPSHOT_MAX_BYTES, 32 * MIB_KB, 64 * MIB_KB },
-	/* Where the snapshot lists no length, the file itself may be 32 MiB, and as many objects as 200,000
-	 * targets have. */
-	{ "targets", "/metadata/2.targets.json", TUF_TARGETS_MAX_BYTES, 64 * MIB_KB, 256 * MIB_KB },
+	{ "snapshot", "/metadata/2.snapshot.json", TUF_SNAPSHOT_MAX_BYTES, 32 * MIB_KB, 32 * MIB_KB },
+	{ "targets", "/metadata/2.targets.json", TUF_UNLISTED_MAX_BYTES, 32 * MIB_KB, 32 * MIB_KB },
 };
 
 #define OBJECTS 4
@@ -127,7 +125,7 @@ static const struct {
 /* Objects as far as their limit goes, and then a string: the most memory that a file of this type can take. */
 static void stop_at_the_limit(uint8_t *body, size_t n, enum tuf_type type)
 {
-	const size_t head_n = strlen(bodies[OBJECTS].head), objects_n = 3 * (tuf_type_max_parts(type) - 4);
+	const size_t head_n = strlen(bodies[OBJECTS].head), objects_n = 3 * (min_size(tuf_type_max_parts(type), TUF_UNLISTED_PARTS_MAX) - 4);
 
 	if (head_n + objects_n + 2 > n)
 		return;

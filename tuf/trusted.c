@@ -74,6 +74,8 @@ int tuf_check_listed(const struct tuf_meta *m, struct bytes in, const char *file
 			       m->length);
 	if (m->hashes.listed && m->hashes.n == 0)
 		return err_set(e, ERR_TRUST, TUF_E_DIGEST, "%s: only hashes of unknown algorithms are listed", file);
+	if (m->hashes.n == 0 && tuf_check_parts(in, TUF_UNLISTED_PARTS_MAX, e) < 0)
+		return err_wrap(e, "%s, listed without a hash", file);
 	for (size_t i = 0; i < m->hashes.n; i++)
 		if (check_hash(&m->hashes.v[i], in, file, e) < 0)
 			return -1;
@@ -355,8 +357,7 @@ static struct tuf_next next_of(const struct tuf_trusted *t, const struct tuf_met
 
 	if (t->root->consistent_snapshot)
 		next.version = m->version;
-	if (m->has_length)
-		next.max_bytes = (size_t)min_u64(m->length, next.max_bytes);
+	next.max_bytes = (size_t)min_u64(m->has_length ? m->length : TUF_UNLISTED_MAX_BYTES, next.max_bytes);
 	return next;
 }
 

@@ -26,6 +26,11 @@
 #define TUF_SNAPSHOT_MAX_BYTES (2u * 1000 * 1000)
 #define TUF_TARGETS_MAX_BYTES (32u * 1024 * 1024)
 
+/* The same where the referring file lists no length; and where it lists no hash, objects and arrays in the file:
+ * then nothing but a signature vouches for it, which can be looked at only after parsing. */
+#define TUF_UNLISTED_MAX_BYTES (5u * 1000 * 1000)
+#define TUF_UNLISTED_PARTS_MAX 16384u
+
 #define TUF_ROOTS_MAX 1024u	   /* new roots in one refresh */
 #define TUF_DELEGATIONS_MAX 32	   /* delegated roles visited in one search */
 #define TUF_KEYS_MAX 1024	   /* in one file */
