@@ -2,6 +2,8 @@
  * Command lines as a table: what the verb saw, the exit code, and what a person reads. Output goes through the
  * descriptors themselves, since that is what a shell sees.
  */
+#include "base/bytes.h"
+#include "base/cleanup.h"
 #include "base/cli.h"
 
 #include <jansson.h>
@@ -298,11 +300,13 @@ static void test_strings_limit(void **state)
 {
 	(void)state;
 	for (size_t n = CLI_STRINGS_MAX - 1; n <= CLI_STRINGS_MAX + 1; n++) {
-		char line[1024] = "update";
+		CLEANUP(buf_fini) struct buf line = BUF_INIT(1024);
+		struct err e;
 
+		assert_int_equal(buf_append_str(&line, "update", &e), 0);
 		for (size_t i = 0; i < n; i++)
-			strcat(line, " --key=k");
-		run(&program, line);
+			assert_int_equal(buf_append_str(&line, " --key=k", &e), 0);
+		run(&program, buf_str(&line, &e));
 		assert_int_equal(seen.code, n > CLI_STRINGS_MAX ? 2 : 0);
 		assert_int_equal(seen.keys.n, n > CLI_STRINGS_MAX ? CLI_STRINGS_MAX : n);
 	}
