@@ -273,7 +273,8 @@ int unpack_cutter_rest(struct unpack_cutter *c, struct source **out, struct err 
 
 	if (!r)
 		return err_sys(e, "unpacking %s", c->what);
-	*r = (struct rest){ .base.ops = &ops, .below = TAKE(c->below), .below_over = c->below_over, .back = c->back };
+	*r = (struct rest){ .base.ops = &ops, .below = c->below, .below_over = c->below_over, .back = c->back };
+	c->below = NULL;
 	c->back = (struct buf)BUF_INIT(0);
 	*out = &r->base;
 	return 0;

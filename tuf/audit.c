@@ -59,7 +59,7 @@ static bool is_ours(const struct err *e)
 /* Tells of a file; @why is only looked at if @r says that it failed. */
 static int tell(struct audit *a, struct tuf_audit_item item, int r, const struct err *why, struct err *e)
 {
-	if (r < 0 && is_ours(why)) {
+	if (r < 0 && why && is_ours(why)) {
 		*e = *why;
 		return -1;
 	}
